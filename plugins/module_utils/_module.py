@@ -1,0 +1,57 @@
+# SPDX-FileCopyrightText: ai_aas.inference contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The frame around every module: the only place that ends one, well or badly."""
+
+from __future__ import annotations
+
+import importlib.util
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
+
+# The name of a library's distribution where it differs from the name it is imported by.
+DISTRIBUTIONS = {"psycopg2": "psycopg2-binary", "yaml": "PyYAML"}
+
+
+def run_module(
+    action: Callable[[AnsibleModule], dict[str, Any]], libraries: Sequence[str] = (), **module_arguments: Any
+) -> None:
+    """Run a module's action and end the process with its result.
+
+    Args:
+        action: reads `module.params`, does the work and returns the module's result. It raises
+            InferenceError for what a user can mend. A key `warnings` holds texts to be shown as warnings.
+        libraries: names of packages, as they are imported, that the action needs.
+        module_arguments: as AnsibleModule takes them. Check mode is supported unless they say otherwise.
+    """
+    module = AnsibleModule(**{"supports_check_mode": True, **module_arguments})
+    fail_on_missing(module, libraries)
+    try:
+        result = action(module)
+    except InferenceError as error:
+        module.fail_json(msg=error.message, **warn(module, error.result))
+    except Exception as error:
+        # The text of an unforeseen error can hold a secret, so only its kind and place are told.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        module.fail_json(
+            msg=f"Unforeseen {type(error).__name__} at {place.filename}:{place.lineno}. "
+            "This is a defect of ai_aas.inference: please report it with this line."
+        )
+    module.exit_json(**warn(module, result))
+
+
+def fail_on_missing(module: AnsibleModule, libraries: Sequence[str]) -> None:
+    """End the module with an installation hint if one of its libraries is not there."""
+    for name in libraries:
+        if importlib.util.find_spec(name) is None:
+            module.fail_json(msg=missing_required_lib(DISTRIBUTIONS.get(name, name)))
+
+
+def warn(module: AnsibleModule, result: dict[str, Any]) -> dict[str, Any]:
+    """Show the result's warnings and return the rest of it."""
+    for text in result.get("warnings", ()):
+        module.warn(text)
+    return {key: value for key, value in result.items() if key != "warnings"}
