@@ -20,7 +20,7 @@ $(VENV)/.ready: $(REQUIREMENTS)
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r $(REQUIREMENTS)
-	$(BIN)/python -c 'import pathlib, sysconfig; link = pathlib.Path(sysconfig.get_path("purelib"), "ansible_collections", "ai_aas", "inference"); link.parent.mkdir(exist_ok=True); link.symlink_to(pathlib.Path.cwd())'
+	$(BIN)/python tests/link_collection.py
 	touch $@
 
 requirements: setup ## Pin requirements/*.in anew

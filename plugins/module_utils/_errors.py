@@ -31,5 +31,5 @@ class InferenceError(Exception):
         return f"{sentence.rstrip('.')}. {self.remedy}".strip()
 
 
-class InvalidInput(InferenceError):
+class InvalidInputError(InferenceError):
     """A value that breaks a rule; nothing was tried with it."""
