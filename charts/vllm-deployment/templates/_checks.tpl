@@ -1,0 +1,74 @@
+{{- /*
+SPDX-FileCopyrightText: ai_aas.inference contributors
+SPDX-License-Identifier: GPL-3.0-or-later
+
+What values.schema.json cannot say: rules over several keys, and values that only look right.
+*/ -}}
+
+{{- define "vllm-deployment.checks" -}}
+{{- include "vllm-deployment.checkImage" . -}}
+{{- include "vllm-deployment.checkParallel" . -}}
+{{- include "vllm-deployment.checkArguments" . -}}
+{{- include "vllm-deployment.checkEnvironment" . -}}
+{{- end -}}
+
+{{- define "vllm-deployment.checkImage" -}}
+{{- with .Values.image -}}
+{{- if eq .tag "latest" -}}
+{{- fail "image.tag: \"latest\" names another image from day to day: pin a release such as v0.32.0" -}}
+{{- end -}}
+{{- if not (or .tag .digest) -}}
+{{- fail "image.tag and image.digest are both empty: set one" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "vllm-deployment.checkParallel" -}}
+{{- $needed := mul .Values.model.tensorParallelSize .Values.model.pipelineParallelSize | int -}}
+{{- $count := .Values.gpu.count | int -}}
+{{- if and $count (gt $needed $count) -}}
+{{- fail (printf "model.tensorParallelSize times model.pipelineParallelSize needs %d GPUs in the pod, and gpu.count is %d" $needed $count) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "vllm-deployment.checkArguments" -}}
+{{- $owners := dict
+  "--model" "model.name"
+  "--served-model-name" "model.servedNames"
+  "--revision" "model.revision"
+  "--max-model-len" "model.maxModelLen"
+  "--dtype" "model.dtype"
+  "--quantization" "model.quantization"
+  "-q" "model.quantization"
+  "--gpu-memory-utilization" "model.gpuMemoryUtilization"
+  "--tensor-parallel-size" "model.tensorParallelSize"
+  "-tp" "model.tensorParallelSize"
+  "--pipeline-parallel-size" "model.pipelineParallelSize"
+  "-pp" "model.pipelineParallelSize"
+  "--shutdown-timeout" "drain.shutdownTimeoutSeconds"
+  "--api-key" "apiKey.existingSecret"
+  "--hf-token" "hubToken.existingSecret"
+-}}
+{{- range .Values.extraArgs -}}
+{{- $flag := splitList "=" . | first | replace "_" "-" -}}
+{{- if hasKey $owners $flag -}}
+{{- fail (printf "extraArgs: %s is set by %s" $flag (get $owners $flag)) -}}
+{{- end -}}
+{{- if has $flag (list "--host" "--port") -}}
+{{- fail (printf "extraArgs: %s is fixed by the chart, since the Service and the probes depend on it" $flag) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "vllm-deployment.checkEnvironment" -}}
+{{- $owners := dict
+  "HF_TOKEN" "hubToken.existingSecret"
+  "HUGGING_FACE_HUB_TOKEN" "hubToken.existingSecret"
+  "VLLM_API_KEY" "apiKey.existingSecret"
+-}}
+{{- range .Values.extraEnv -}}
+{{- if and (hasKey $owners .name) (not .valueFrom) -}}
+{{- fail (printf "extraEnv: %s may not be a plain value: use %s" .name (get $owners .name)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

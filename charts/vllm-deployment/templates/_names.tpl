@@ -1,0 +1,52 @@
+{{- /*
+SPDX-FileCopyrightText: ai_aas.inference contributors
+SPDX-License-Identifier: GPL-3.0-or-later
+*/ -}}
+
+{{- define "vllm-deployment.name" -}}
+{{- .Values.nameOverride | default .Chart.Name -}}
+{{- end -}}
+
+{{- /*
+The full name is also the Service's, which registries hold as part of an endpoint. So it is refused when Kubernetes
+would refuse it, and never cut short.
+*/ -}}
+{{- define "vllm-deployment.fullname" -}}
+{{- $name := .Values.fullnameOverride | default (printf "%s-%s" .Release.Name (include "vllm-deployment.name" .)) -}}
+{{- if gt (len $name) 63 -}}
+{{- fail (printf "the name %q has %d characters, and a Service's may have 63: choose a shorter release name, or set fullnameOverride" $name (len $name)) -}}
+{{- end -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
+{{- fail (printf "the name %q is no Service name (a letter first, then letters, digits and '-'): choose another release name, or set fullnameOverride" $name) -}}
+{{- end -}}
+{{- $name -}}
+{{- end -}}
+
+{{- define "vllm-deployment.serviceAccountName" -}}
+{{- $own := ternary (include "vllm-deployment.fullname" .) "default" .Values.serviceAccount.create -}}
+{{- .Values.serviceAccount.name | default $own -}}
+{{- end -}}
+
+{{- /* A Deployment's selector cannot be changed: these two labels stay as they are. */ -}}
+{{- define "vllm-deployment.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "vllm-deployment.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end -}}
+
+{{- /* Pods carry no chart version, or each release of the chart would restart every model. */ -}}
+{{- define "vllm-deployment.labels" -}}
+{{ include "vllm-deployment.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- define "vllm-deployment.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}
+{{ .repository }}@{{ .digest }}
+{{- else -}}
+{{ .repository }}:{{ .tag }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
