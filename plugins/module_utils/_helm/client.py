@@ -1,0 +1,92 @@
+# SPDX-FileCopyrightText: ai_aas.inference contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The calls of Helm that kubernetes.core lacks. Helm does the work; nothing of it is imitated here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
+
+# Runs a program with a text as its standard input; returns its exit code, output and errors.
+Run = Callable[[Sequence[str], str], tuple[int, str, str]]
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release as Helm knows it. `values` are the user's own, without the chart's defaults."""
+
+    status: str
+    revision: int
+    values: Mapping[str, Any]
+    manifest: str
+    updated: str = ""
+
+
+@dataclass(frozen=True)
+class Helm:
+    """One release in one namespace, reached by the `helm` program."""
+
+    run: Run
+    binary: str
+    name: str
+    namespace: str
+    options: tuple[str, ...] = ()
+
+    def call(self, words: Sequence[str], content: str = "") -> tuple[int, str, str]:
+        """Run a subcommand on the release's namespace."""
+        return self.run([self.binary, *words, "--namespace", self.namespace, *self.options], content)
+
+    def status(self) -> Release | None:
+        """Return the release's newest revision, or None if there is none.
+
+        Raises:
+            InferenceError: Helm cannot reach the cluster, or may not read there.
+        """
+        code, output, errors = self.call(["status", self.name, "--output", "json"])
+        if code == 0:
+            return read_release(json.loads(output))
+        if "release: not found" in errors:
+            return None
+        raise InferenceError(
+            f"Helm cannot read release {self.name} in namespace {self.namespace}",
+            last_line(errors),
+            "Check that the kubeconfig names a cluster that answers, and that its account may read Secrets there.",
+        )
+
+    def render(self, chart: str, values: Mapping[str, Any]) -> Release:
+        """Return what an upgrade (or a first installation) would make of the release, without doing it.
+
+        Raises:
+            InferenceError: the chart refuses the values, or the cluster refuses the objects.
+        """
+        words = ["upgrade", self.name, chart, "--install", "--dry-run=server", "--values", "-", "--output", "json"]
+        code, output, errors = self.call(words, json.dumps(values))
+        if code == 0:
+            return read_release(json.loads(output))
+        raise InferenceError(
+            f"Helm refuses to deploy release {self.name} in namespace {self.namespace}",
+            " ".join(errors.removeprefix("Error: ").split()),
+            "Nothing was changed. Correct the values or the chart that are named.",
+        )
+
+
+def read_release(document: Mapping[str, Any]) -> Release:
+    """Read what Helm prints as JSON of a release."""
+    info = document["info"]
+    return Release(
+        status=info["status"],
+        revision=document["version"],
+        values=document.get("config") or {},
+        manifest=document.get("manifest", ""),
+        updated=info.get("last_deployed", ""),
+    )
+
+
+def last_line(text: str) -> str:
+    """The last line that says something, without Helm's prefix."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].removeprefix("Error: ") if lines else "it gave no reason"

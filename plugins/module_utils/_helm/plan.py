@@ -1,0 +1,90 @@
+# SPDX-FileCopyrightText: ai_aas.inference contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Does a release need work, and how is Helm made to do it? Pure decisions.
+
+`kubernetes.core.helm` compares values and the chart's version only: it calls a failed release unchanged and misses a
+template that changed under the same version. So the decision is made here, from the status and the manifest, and
+where that module would see nothing to do, the value `deployId` is changed for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
+from ansible_collections.ai_aas.inference.plugins.module_utils._helm.client import Release
+
+# The chart renders it as an annotation of the Deployment alone, so that changing it restarts nothing.
+DEPLOY_ID = "deployId"
+
+INSTALL, UPGRADE, NONE = "install", "upgrade", "none"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`action` is install, upgrade or none; `why` says what differs; `values` make Helm do it."""
+
+    action: str
+    why: tuple[str, ...]
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def desired_values(current: Release | None, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values to render: the wanted ones, with the deploy id of the release as it is."""
+    if current and DEPLOY_ID in current.values and DEPLOY_ID not in values:
+        return {**values, DEPLOY_ID: current.values[DEPLOY_ID]}
+    return dict(values)
+
+
+def plan(current: Release | None, rendered: Release, objects: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Plan:
+    """Decide what is to be done to a release.
+
+    Args:
+        current: the newest revision, or None where there is none.
+        rendered: what an upgrade with `desired_values` would make of it.
+        objects: the objects of both manifests, by name, as they are compared.
+
+    Raises:
+        InferenceError: another operation holds the release.
+    """
+    if current is None or current.status == "uninstalled":
+        return Plan(INSTALL, ("there is no such release",), rendered.values)
+    if current.status.startswith("pending") or current.status == "uninstalling":
+        raise InferenceError(
+            f"Helm release is {current.status} since {current.updated} (revision {current.revision})",
+            "another operation holds it, or one was cut off",
+            "Wait for that operation. If none runs any more, roll back with `helm rollback` or, for a first "
+            "installation, remove it with `helm uninstall`; then deploy again.",
+        )
+    why = [f"its status is {current.status}"] if current.status != "deployed" else []
+    values_differ = dict(current.values) != dict(rendered.values)
+    if values_differ:
+        why.append("its values differ")
+    before, after = objects
+    why += [f"{name} differs" for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
+    if not why:
+        return Plan(NONE, (), rendered.values)
+    values = rendered.values if values_differ else {**rendered.values, DEPLOY_ID: f"after-{current.revision}"}
+    return Plan(UPGRADE, tuple(why), values)
+
+
+def index(documents: list[Any]) -> dict[str, Any]:
+    """Return a manifest's objects by kind and name. The data of a Secret is replaced by its digest."""
+    return {
+        f"{item['kind']} {item['metadata']['name']}": without_secrets(item)
+        for item in documents
+        if isinstance(item, dict) and "kind" in item and "metadata" in item
+    }
+
+
+def without_secrets(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an object in which nothing of a Secret can be read, while two that differ still do."""
+    if item["kind"] != "Secret":
+        return item
+    hidden = {key: item[key] for key in ("data", "stringData") if key in item}
+    digest = hashlib.sha256(json.dumps(hidden, sort_keys=True).encode()).hexdigest()
+    return {**{key: value for key, value in item.items() if key not in hidden}, "data": f"sha256:{digest}"}

@@ -1,0 +1,212 @@
+# SPDX-FileCopyrightText: ai_aas.inference contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the Kubernetes API says of a release, and streams to its pods."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm import connection
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import Pod, Workload
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.rollout import oversized_request
+
+INSTANCE_LABEL = "app.kubernetes.io/instance"
+REVISION = "deployment.kubernetes.io/revision"
+SECONDS_PER_REQUEST = 10
+
+
+class ForbiddenError(InferenceError):
+    """The API server does not let us look."""
+
+
+class UnreachableError(InferenceError):
+    """The API server gave no answer; it may come back."""
+
+
+class Cluster:
+    """One namespace of a cluster, read with plain dictionaries: the client's own models cost more than they give."""
+
+    def __init__(self, client: Any, namespace: str) -> None:
+        self.client = client
+        self.namespace = namespace
+
+    def workload(self, release: str) -> Workload:
+        """Observe a release's Deployment, the pods of its newest revision, and nodes if one of them has none."""
+        from kubernetes.client import AppsV1Api, CoreV1Api
+
+        apps, core = AppsV1Api(self.client), CoreV1Api(self.client)
+        of_release = {"namespace": self.namespace, "label_selector": f"{INSTANCE_LABEL}={release}"}
+        deployments = items(apps.list_namespaced_deployment, **of_release)
+        if not deployments:
+            return Workload()
+        newest = newest_replicaset(items(apps.list_namespaced_replica_set, **of_release), deployments[0])
+        found = items(core.list_namespaced_pod, **of_release) if newest else []
+        mine = [(pod, read_pod(pod)) for pod in found if owned_by(pod, newest)]
+        unplaced = [raw for raw, pod in mine if pod.unschedulable and not pod.scheduled]
+        oversized = self.oversized(unplaced[0]) if unplaced else ""
+        return read_workload(deployments[0], tuple(pod for _, pod in mine), oversized)
+
+    def oversized(self, pod: Mapping[str, Any]) -> str:
+        """Say which request of a pod exceeds every node; empty too where nodes may not be read."""
+        from kubernetes.client import CoreV1Api
+        from kubernetes.utils.quantity import parse_quantity
+
+        try:
+            nodes = items(CoreV1Api(self.client).list_node)
+        except ForbiddenError:
+            return ""
+        requests: dict[str, Decimal] = {}
+        for container in pod["spec"]["containers"]:
+            for resource, amount in container.get("resources", {}).get("requests", {}).items():
+                requests[resource] = requests.get(resource, Decimal(0)) + parse_quantity(amount)
+        allocatable = [node.get("status", {}).get("allocatable", {}) for node in nodes]
+        return oversized_request(
+            requests, [{name: parse_quantity(amount) for name, amount in each.items()} for each in allocatable]
+        )
+
+    def connect_to(self, pod: Pod) -> connection.Connect:
+        """Return how to reach a pod's port through the API server's port-forward."""
+
+        def connect(timeout: float) -> http.client.HTTPConnection:
+            import websocket
+            from kubernetes.client import CoreV1Api
+            from kubernetes.client.exceptions import ApiException
+            from kubernetes.stream import portforward
+
+            # The client offers no timeout for this handshake, only the library's default that it takes.
+            websocket.setdefaulttimeout(timeout)
+            api = CoreV1Api(self.client)
+            try:
+                forward = portforward(
+                    api.connect_get_namespaced_pod_portforward, pod.name, self.namespace, ports=str(pod.port)
+                )
+            except ApiException as error:
+                raise ConnectionResetError(f"port-forward to pod {pod.name}: {error.reason}") from error
+            return connection.adopt(forward.socket(pod.port))
+
+        return connect
+
+
+def items(list_call: Callable[..., Any], **arguments: Any) -> list[dict[str, Any]]:
+    """Return the items of one of the client's list calls, as plain dictionaries.
+
+    Raises:
+        ForbiddenError: the API server refuses; the message names verb and resource.
+        UnreachableError: it cannot be reached, or answers with an error of its own.
+    """
+    from kubernetes.client.exceptions import ApiException
+    from urllib3.exceptions import HTTPError
+
+    try:
+        response = list_call(**arguments, _preload_content=False, _request_timeout=SECONDS_PER_REQUEST)
+        found: list[dict[str, Any]] = json.loads(response.data)["items"]
+    except ApiException as error:
+        raise api_error(error.status, error.body) from error
+    except (HTTPError, ValueError, KeyError) as error:
+        raise UnreachableError("The Kubernetes API cannot be reached", str(error)) from error
+    return found
+
+
+def open_cluster(namespace: str, kubeconfig: str | None = None, context: str | None = None) -> Cluster:
+    """Return the cluster that a kubeconfig names (by default KUBECONFIG, ~/.kube/config, or the pod's own account).
+
+    Raises:
+        InferenceError: there is no usable kubeconfig.
+    """
+    from kubernetes import client, config
+
+    settings = client.Configuration()
+    has_file = kubeconfig or "KUBECONFIG" in os.environ or os.path.exists(os.path.expanduser("~/.kube/config"))
+    try:
+        if "KUBERNETES_SERVICE_HOST" in os.environ and not has_file:
+            config.load_incluster_config(client_configuration=settings)
+        else:
+            config.load_kube_config(kubeconfig, context, settings)
+    except (config.ConfigException, OSError) as error:
+        raise InferenceError(
+            "No usable kubeconfig", str(error), "Set KUBECONFIG or the option kubeconfig to a readable file."
+        ) from error
+    # Retries would outlast our deadlines: the wait itself looks again.
+    settings.retries = False
+    return Cluster(client.ApiClient(settings), namespace)
+
+
+def api_error(status: int, body: Any) -> InferenceError:
+    """Turn a refusal of the API server into an error with its own words."""
+    try:
+        message = json.loads(body)["message"]
+    except (ValueError, KeyError, TypeError):
+        message = f"status {status}"
+    if status in (401, 403):
+        remedy = "Give the account this verb on this resource in the namespace."
+        return ForbiddenError("The Kubernetes API forbids to look", message, remedy)
+    return UnreachableError("The Kubernetes API answered with an error", message)
+
+
+def newest_replicaset(replicasets: Sequence[dict[str, Any]], deployment: Mapping[str, Any]) -> str | None:
+    """Return the uid of the ReplicaSet that holds a Deployment's newest revision."""
+    own = [each for each in replicasets if owned_by(each, deployment["metadata"]["uid"])]
+    revision = deployment["metadata"].get("annotations", {}).get(REVISION)
+    named = [each for each in own if each["metadata"].get("annotations", {}).get(REVISION) == revision]
+    return str(named[0]["metadata"]["uid"]) if named and revision else None
+
+
+def owned_by(item: Mapping[str, Any], uid: str | None) -> bool:
+    """Tell whether an object belongs to the owner with this uid."""
+    return any(owner.get("uid") == uid for owner in item["metadata"].get("ownerReferences", ()))
+
+
+def read_workload(deployment: Mapping[str, Any], pods: tuple[Pod, ...], oversized: str) -> Workload:
+    """Read what counts of a Deployment's spec and status."""
+    status = deployment.get("status", {})
+    blocked = [
+        condition.get("message", "")
+        for condition in status.get("conditions", ())
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True"
+    ]
+    return Workload(
+        found=True,
+        observed=status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0),
+        desired=deployment["spec"].get("replicas", 1),
+        updated=status.get("updatedReplicas", 0),
+        ready=status.get("readyReplicas", 0),
+        available=status.get("availableReplicas", 0),
+        total=status.get("replicas", 0),
+        blocked=blocked[0] if blocked else "",
+        oversized=oversized,
+        pods=pods,
+    )
+
+
+def read_pod(pod: Mapping[str, Any]) -> Pod:
+    """Read what counts of a pod: its conditions and its main container."""
+    status = pod.get("status", {})
+    conditions = {each["type"]: each for each in status.get("conditions", ())}
+    container: dict[str, Any] = next(iter(status.get("containerStatuses", ())), {})
+    state, last = container.get("state", {}), container.get("lastState", {})
+    ended = state.get("terminated") or last.get("terminated") or {}
+    waiting = state.get("waiting", {})
+    scheduled = conditions.get("PodScheduled", {})
+    ports = pod["spec"]["containers"][0].get("ports", [{}])
+    return Pod(
+        name=pod["metadata"]["name"],
+        scheduled=bool(pod["spec"].get("nodeName")),
+        unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else "",
+        pulled=bool(container.get("imageID")) or "running" in state,
+        running="running" in state,
+        started=bool(container.get("started")),
+        ready=conditions.get("Ready", {}).get("status") == "True",
+        terminating="deletionTimestamp" in pod["metadata"],
+        restarts=container.get("restartCount", 0),
+        waiting=waiting.get("reason", ""),
+        message=waiting.get("message", ""),
+        exit_code=ended.get("exitCode"),
+        exit_reason=ended.get("reason", ""),
+        port=ports[0].get("containerPort", 8000),
+    )

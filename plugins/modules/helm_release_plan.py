@@ -1,0 +1,178 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, ai_aas.inference contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-FileCopyrightText: ai_aas.inference contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: helm_release_plan
+short_description: Say what has to be done to a Helm release, and why
+version_added: 0.1.0
+description:
+  - Compares a release with what an upgrade would make of it, by its status, its values and its rendered objects.
+  - M(kubernetes.core.helm) compares values and the chart's version only. It calls a failed release unchanged, and it
+    misses a template that changed under the same version. RV(release_values) holds values with which it will act.
+  - Changes nothing.
+author:
+  - The ai_aas.inference maintainers (@ai-aas)
+options:
+  release:
+    description: The name of the release.
+    type: str
+    required: true
+  namespace:
+    description: The namespace of the release. It need not exist yet.
+    type: str
+    required: true
+  chart:
+    description: The path of the chart, or another reference that Helm understands.
+    type: str
+    required: true
+  values:
+    description: All the values of the release, merged into one.
+    type: dict
+    default: {}
+  binary_path:
+    description: The path of the C(helm) program. The default is the one on the search path.
+    type: path
+  kubeconfig:
+    description: The path of a kubeconfig file. The default is Helm's own.
+    type: path
+  context:
+    description: The context in the kubeconfig. The default is its current context.
+    type: str
+extends_documentation_fragment:
+  - ai_aas.inference.attributes
+attributes:
+  check_mode:
+    support: full
+    details: The module changes nothing, so check mode makes no difference.
+  diff_mode:
+    support: full
+    details: Shows the objects that an upgrade would change. The data of Secrets is replaced by a digest.
+requirements:
+  - helm >= 3.14
+  - PyYAML
+seealso:
+  - module: kubernetes.core.helm
+"""
+
+EXAMPLES = r"""
+- name: See what is to be done
+  ai_aas.inference.helm_release_plan:
+    release: gpt-oss-20b
+    namespace: system
+    chart: charts/vllm-deployment
+    values:
+      model:
+        name: unsloth/gpt-oss-20b
+        servedNames: [gpt-oss-20b]
+  register: plan
+
+- name: Do it
+  kubernetes.core.helm:
+    name: gpt-oss-20b
+    namespace: system
+    chart_ref: charts/vllm-deployment
+    release_values: "{{ plan.release_values }}"
+  when: plan.action != 'none'
+"""
+
+RETURN = r"""
+action:
+  description: One of C(install), C(upgrade) and C(none).
+  returned: success
+  type: str
+  sample: upgrade
+why:
+  description: What differs, one sentence each.
+  returned: success
+  type: list
+  elements: str
+  sample: [its status is failed]
+release_values:
+  description: The values with which M(kubernetes.core.helm) will do what is to be done.
+  returned: success
+  type: dict
+  sample: {model: {name: unsloth/gpt-oss-20b}}
+status:
+  description: The release's status in Helm's words, or null where there is none.
+  returned: success
+  type: str
+  sample: deployed
+revision:
+  description: The release's newest revision, or 0.
+  returned: success
+  type: int
+  sample: 3
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.ai_aas.inference.plugins.module_utils._helm.client import Helm
+from ansible_collections.ai_aas.inference.plugins.module_utils._helm.plan import desired_values, index, plan
+from ansible_collections.ai_aas.inference.plugins.module_utils._module import run_module
+
+ARGUMENTS: dict[str, Any] = {
+    "release": {"type": "str", "required": True},
+    "namespace": {"type": "str", "required": True},
+    "chart": {"type": "str", "required": True},
+    "values": {"type": "dict", "default": {}},
+    "binary_path": {"type": "path"},
+    "kubeconfig": {"type": "path"},
+    "context": {"type": "str"},
+}
+
+
+def open_helm(module: AnsibleModule) -> Helm:
+    """Return the release that the parameters name."""
+    params = module.params
+    flags = (("--kubeconfig", params["kubeconfig"]), ("--kube-context", params["context"]))
+    options = tuple(word for flag, value in flags if value for word in (flag, value))
+    binary = params["binary_path"] or module.get_bin_path("helm", required=True)
+
+    def run(words: Sequence[str], content: str) -> tuple[int, str, str]:
+        code, output, errors = module.run_command(list(words), data=content)
+        return int(code), str(output), str(errors)
+
+    return Helm(run, binary, params["release"], params["namespace"], options)
+
+
+def show(objects: dict[str, Any], other: dict[str, Any]) -> str:
+    """Return those objects that differ from the other side's, as text."""
+    import yaml
+
+    return str(yaml.safe_dump_all([item for name, item in sorted(objects.items()) if other.get(name) != item]))
+
+
+def execute(module: AnsibleModule) -> dict[str, Any]:
+    """Read, render, compare."""
+    import yaml
+
+    helm = open_helm(module)
+    current = helm.status()
+    rendered = helm.render(module.params["chart"], desired_values(current, module.params["values"]))
+    before = index(list(yaml.safe_load_all(current.manifest))) if current else {}
+    after = index(list(yaml.safe_load_all(rendered.manifest)))
+    decided = plan(current, rendered, (before, after))
+    return {
+        "changed": False,
+        "action": decided.action,
+        "why": list(decided.why),
+        "release_values": dict(decided.values),
+        "status": current.status if current else None,
+        "revision": current.revision if current else 0,
+        "diff": {"before": show(before, after), "after": show(after, before)},
+    }
+
+
+def main() -> None:
+    run_module(execute, libraries=("yaml",), argument_spec=ARGUMENTS)
+
+
+if __name__ == "__main__":
+    main()
