@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: ai_aas.inference contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The notes that Helm prints after an installation. `helm template` leaves them out, so a copy of the chart shows them."""
+"""The notes that Helm prints after an installation. `helm template` leaves them out: a copy of the chart shows them."""
 
 from __future__ import annotations
 
