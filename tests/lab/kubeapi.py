@@ -63,7 +63,7 @@ class KubeApi:
         response = self._session.get(f"{self.server}{path}", timeout=(_CONNECT_SECONDS, _READ_SECONDS))
         return response.ok
 
-    def is_ready(self) -> str | None:
+    def ready_problem(self) -> str | None:
         """Why the server is not ready; None when it is."""
         try:
             response = self._session.get(f"{self.server}/readyz", timeout=(_CONNECT_SECONDS, _READ_SECONDS))
