@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 
 import yaml
 
+from tests.lab import build
+
 CHART = Path(__file__).parents[3] / "charts" / "vllm-deployment"
 MODELS = ("unsloth-gpt-oss-20b",)
 ENVIRONMENTS = ("development", "staging", "production")
@@ -121,11 +123,8 @@ def nest(path: str, value: Any) -> dict[str, Any]:
 
 
 def find_helm() -> str:
-    """Return the Helm binary: HELM_BINARY, else the PATH's, else the lab's newest build."""
-    built = Path.home().glob(".cache/ai_aas.inference/controlplane/*/bin/helm")
-    found = (
-        os.environ.get("HELM_BINARY") or shutil.which("helm") or max(map(str, built), key=os.path.getmtime, default="")
-    )
+    """Return the Helm binary: HELM_BINARY, else the PATH's, else the lab's build."""
+    found = os.environ.get("HELM_BINARY") or shutil.which("helm") or shutil.which("helm", path=str(build.binaries()))
     if not found:
-        raise FileNotFoundError("No helm: set HELM_BINARY, put it on the PATH, or build the lab with `make lab-up`")
+        raise FileNotFoundError("No helm: set HELM_BINARY, put it on the PATH, or run `python -m tests.lab build`")
     return found
