@@ -120,7 +120,11 @@ def ask(server: Server, method: str, path: str, body: Mapping[str, Any] | None =
         with cutter:
             connection.request(method, server.base_path + path, content, headers)
             response = connection.getresponse()
-            return read(response.status, response.read(MAX_BODY_BYTES + 1))
+            content = response.read(MAX_BODY_BYTES + 1)
+        # A limited read takes the end of the stream for the end of the body.
+        if response.length and len(content) <= MAX_BODY_BYTES:
+            raise http.client.IncompleteRead(content[:200], response.length)
+        return read(response.status, content)
     except (OSError, ValueError, http.client.HTTPException) as error:
         if cutter.fired:
             return Answer(error="timeout", detail=f"no answer within {server.deadline:g} s")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import (
+    HEALS,
     PERMANENT,
     SUSPECT,
     Answer,
@@ -95,3 +96,19 @@ def judge_health(answer: Answer | None) -> Verdict | None:
         return None
     told = f"/health after the completion: {answer.status or answer.error} {answer.detail}".rstrip()
     return Verdict(False, "unhealthy", told, SUSPECT, "serving")
+
+
+def judge_route(answer: Answer, expect: str) -> Verdict:
+    """Say whether a router treats a model as expected: `served` needs a generated token, `denied` a 404."""
+    trouble = judge_completion(answer)
+    told = trouble.msg if trouble else "the router serves it"
+    if expect == "served":
+        if trouble is None:
+            return Verdict(True, None, "The router serves the model")
+        reason = "denied" if answer.status == 404 else trouble.reason
+        severity = PERMANENT if trouble.reason in ("unauthorised", "tls_mismatch") else HEALS
+        return Verdict(False, reason, f"The router does not serve the model: {told}", severity)
+    if answer.status == 404:
+        return Verdict(True, None, "The router denies the model")
+    reason = trouble.reason if trouble else "served"
+    return Verdict(False, reason, f"The router does not deny the model: {told}")
