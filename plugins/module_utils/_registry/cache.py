@@ -1,0 +1,131 @@
+# SPDX-FileCopyrightText: ai_aas.inference contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The router's cache in Redis or Valkey: the key of an entry is dropped when the entry has changed.
+
+One DEL needs three lines of Redis's protocol. Importing a client library takes 0.37 s, which is as long as
+a whole task, so it is spoken here.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InvalidInputError
+
+# How long the router keeps a route that nobody drops.
+TTL_MINUTES = 2
+
+_DEFAULT_PORT = 6379
+
+
+class CacheError(Exception):
+    """The cache could not be reached, or refused; the text holds no secret."""
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Where the cache is."""
+
+    host: str
+    port: int
+    username: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    database: int = 0
+    tls: Mapping[str, str] | None = None
+    timeout: float = 5.0
+
+    @property
+    def target(self) -> str:
+        return f"{self.host}:{self.port}/{self.database}"
+
+
+def cache_from(url: str | None, timeout: float) -> Cache | None:
+    """Read redis[s]://[user[:password]@]host[:port][/database], with redis-py's ssl_ parameters.
+
+    Raises:
+        InvalidInputError: it cannot be read. Never repeats it.
+    """
+    if not url:
+        return None
+    parts = urlsplit(url)
+    try:
+        port = parts.port or _DEFAULT_PORT
+        database = int(parts.path.strip("/") or 0)
+    except ValueError:
+        port, database = 0, 0
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname or not port:
+        raise InvalidInputError(
+            "Invalid redis_url",
+            "it is no address of a cache",
+            "Write redis://user:password@host:6379/0, or rediss:// for TLS, "
+            "with the characters @ : / ? # % of user and password percent-encoded.",
+        )
+    tls = {name: values[-1] for name, values in parse_qs(parts.query).items()} if parts.scheme == "rediss" else None
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return Cache(parts.hostname, port, user, password, database, tls, timeout)
+
+
+def key_of(environment: str, model_name: str) -> str:
+    """The key under which the router keeps an entry."""
+    return f"model_registry:{environment}:{model_name}"
+
+
+def delete(cache: Cache, key: str) -> None:
+    """Delete one key, whether it is there or not.
+
+    Raises:
+        CacheError: says why in a few words.
+    """
+    commands: list[list[str]] = []
+    if cache.password:
+        commands.append(["AUTH", *([cache.username] if cache.username else []), cache.password])
+    if cache.database:
+        commands.append(["SELECT", str(cache.database)])
+    commands.append(["DEL", key])
+    try:
+        with _connected(cache) as connection, connection.makefile("rb") as replies:
+            connection.sendall(b"".join(encoded(command) for command in commands))
+            for command in commands:
+                _check(command[0], replies.readline(1024))
+    except TimeoutError:
+        raise CacheError("timeout") from None
+    except OSError as error:
+        raise CacheError(error.strerror or type(error).__name__) from None
+
+
+def encoded(command: list[str]) -> bytes:
+    """A command in Redis's protocol: each word with its length, so no value can break out of its place."""
+    words = [word.encode() for word in command]
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+
+
+def _check(command: str, reply: bytes) -> None:
+    if not reply.endswith(b"\n"):
+        raise CacheError(f"no answer to {command}")
+    if reply[:1] not in (b"+", b":"):
+        # The first word is the kind of the error: WRONGPASS, NOAUTH, NOPERM, READONLY, MOVED …
+        kind = reply[1:].split()[0].decode("ascii", "replace") if reply[1:].split() else "no reason"
+        raise CacheError(f"{command} was refused: {kind}")
+
+
+def _connected(cache: Cache) -> socket.socket:
+    connection = socket.create_connection((cache.host, cache.port), timeout=cache.timeout)
+    if cache.tls is None:
+        return connection
+    import ssl
+
+    try:
+        context = ssl.create_default_context(cafile=cache.tls.get("ssl_ca_certs"))
+        if cache.tls.get("ssl_certfile"):
+            context.load_cert_chain(cache.tls["ssl_certfile"], cache.tls.get("ssl_keyfile"))
+        context.check_hostname = cache.tls.get("ssl_check_hostname", "true").lower() == "true"
+        if cache.tls.get("ssl_cert_reqs") == "none":
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context.wrap_socket(connection, server_hostname=cache.host)
+    except BaseException:
+        connection.close()
+        raise

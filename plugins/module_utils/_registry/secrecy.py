@@ -1,0 +1,79 @@
+# SPDX-FileCopyrightText: ai_aas.inference contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keeps passwords out of a module's output without spoiling the output.
+
+Ansible masks the value of a `no_log` option wherever it occurs. That is too little for a connection string,
+whose password stands alone elsewhere, and too much for a password that happens to be `ready` or `8000`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
+
+Action = Callable[[AnsibleModule], dict[str, Any]]
+
+_URLS = ("database_url", "redis_url")
+_MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+# What users fill freely stays masked in any case.
+_FREE = ("metadata",)
+
+
+def guarded(action: Action) -> Action:
+    """Wrap a module's action so that its passwords are masked, and its result is not."""
+
+    @wraps(action)
+    def run(module: AnsibleModule) -> dict[str, Any]:
+        module.no_log_values.update(passwords(module.params))
+        try:
+            return _spared(module, action(module))
+        except InferenceError as error:
+            error.result = _spared(module, error.result)
+            raise
+
+    return run
+
+
+def passwords(params: Mapping[str, Any]) -> set[str]:
+    """The passwords inside connection strings, as they stand there and decoded."""
+    found: set[str] = set()
+    for option in _URLS:
+        raw = _password_in(params.get(option) or "")
+        found |= {raw, unquote(raw)}
+    return found - {""}
+
+
+def _password_in(url: str) -> str:
+    try:
+        return urlsplit(url).password or ""
+    except ValueError:
+        return ""
+
+
+def _spared(module: AnsibleModule, result: dict[str, Any]) -> dict[str, Any]:
+    """The result, with Ansible kept from masking words of it that only look like a password."""
+    words = set(_words(result))
+    module.no_log_values -= {secret for secret in module.no_log_values if any(secret in word for word in words)}
+    spec = module.argument_spec
+    arguments = {
+        name: _MASK if value and spec.get(name, {}).get("no_log") else value for name, value in module.params.items()
+    }
+    return {**result, "invocation": {"module_args": arguments}}
+
+
+def _words(value: object, name: str = "") -> Iterator[str]:
+    """The texts and numbers of a result, apart from free text."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            if key not in _FREE:
+                yield from _words(part, str(key))
+    elif isinstance(value, (list, tuple)) and name != "warnings":
+        for part in value:
+            yield from _words(part, name)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)

@@ -1,0 +1,205 @@
+# SPDX-FileCopyrightText: ai_aas.inference contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real PostgreSQL with both schemas and a real Valkey, started for the session and ended by their pids."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg2
+import pytest
+import redis
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.arguments import (
+    cache_arguments,
+    connection_arguments,
+)
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.change import change_entry
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.listing import list_entries
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.schema import ensure_schema
+from ansible_collections.ai_aas.inference.plugins.modules import (
+    model_registry_entry,
+    model_registry_info,
+    model_registry_schema,
+)
+from psycopg2 import sql
+from tests.lab import state, stores
+from tests.lab.process import free_ports
+
+LAYOUTS = ("superset", "foreign")
+ADMIN_PASSWORD = "administrator"
+FOREIGN = (Path(__file__).parent / "ai_aas.sql").read_text()
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running PostgreSQL."""
+
+    port: int
+
+    def url(self, database: str, user: str = stores.SUPERUSER, password: str = ADMIN_PASSWORD) -> str:
+        return f"postgresql://{user}:{quote(password, safe='')}@127.0.0.1:{self.port}/{database}"
+
+    def execute(self, database: str, statement: str | sql.Composable, *values: object) -> list[tuple[Any, ...]]:
+        """Run one statement on its own, as a client that is not the collection."""
+        with contextlib.closing(psycopg2.connect(self.url(database))) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(statement, values or None)
+                return cursor.fetchall() if cursor.description else []
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A database with an empty registry, and the modules' functions bound to it."""
+
+    server: Server
+    layout: str
+
+    @property
+    def url(self) -> str:
+        return self.server.url(self.layout)
+
+    def entry(self, *, check: bool = False, **params: object) -> dict[str, Any]:
+        """What model_registry_entry returns, for `demo` in development unless told otherwise."""
+        given = {"model_name": "demo", "environment": "development", "database_url": self.url, "cache_settle": 0}
+        spec = {**model_registry_entry.ARGUMENTS, **connection_arguments(), **cache_arguments()}
+        return change_entry(_filled(spec, given | params), check=check)
+
+    def info(self, **params: object) -> dict[str, Any]:
+        spec = {**model_registry_info.ARGUMENTS, **connection_arguments()}
+        return list_entries(_filled(spec, {"database_url": self.url} | params))
+
+    def schema(self, *, check: bool = False, **params: object) -> dict[str, Any]:
+        spec = {**model_registry_schema.ARGUMENTS, **connection_arguments()}
+        return ensure_schema(_filled(spec, {"database_url": self.url} | params), check=check)
+
+    def execute(self, statement: str | sql.Composable, *values: object) -> list[tuple[Any, ...]]:
+        return self.server.execute(self.layout, statement, *values)
+
+    def versions(self) -> list[tuple[Any, ...]]:
+        """Which versions of which rows there are: any write makes a difference."""
+        return self.execute("SELECT ctid, xmin, t.* FROM model_registry_entries t ORDER BY model_name, ctid")
+
+    def routed(self, model_name: str = "demo", environment: str = "development") -> tuple[Any, ...] | None:
+        """What the ai-aas router sees."""
+        rows = self.execute(
+            "SELECT deployment_endpoint, deployment_namespace FROM model_registry_entries WHERE model_name = %s "
+            "AND deployment_environment = %s AND deployment_status = 'ready' AND deployment_endpoint IS NOT NULL",
+            model_name,
+            environment,
+        )
+        return rows[0] if rows else None
+
+    def add(self, status: str | None, **columns: object) -> None:
+        """Insert a row as another tool would."""
+        values = {
+            "model_name": "demo",
+            "revision": 1,
+            "deployment_target": "self_hosted",
+            "deployment_endpoint": "old.system.svc.cluster.local:8000",
+            "deployment_environment": "development",
+            "deployment_namespace": "system",
+            "deployment_status": status,
+        } | columns
+        statement = sql.SQL("INSERT INTO model_registry_entries ({}) VALUES ({})").format(
+            sql.SQL(", ").join(map(sql.Identifier, values)), sql.SQL(", ").join(sql.Placeholder() * len(values))
+        )
+        self.execute(statement, *values.values())
+
+
+def _filled(spec: Mapping[str, Mapping[str, Any]], params: Mapping[str, object]) -> dict[str, object]:
+    """Parameters as Ansible hands them to a module."""
+    assert params.keys() <= spec.keys()
+    return {name: option.get("default") for name, option in spec.items()} | dict(params)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the servers keep their data and the records of their processes."""
+    path = tmp_path_factory.mktemp("registry")
+    try:
+        yield path
+    finally:
+        state.end_all(path, grace=5)
+
+
+@pytest.fixture(scope="session")
+def server(folder: Path) -> Server:
+    port = free_ports(["postgres"])["postgres"]
+    stores.start_postgres(folder, port, ADMIN_PASSWORD)
+    running = Server(port)
+    for layout in LAYOUTS:
+        running.execute("postgres", sql.SQL("CREATE DATABASE {}").format(sql.Identifier(layout)))
+    running.execute("foreign", FOREIGN)
+    Registry(running, "superset").schema()
+    return running
+
+
+@pytest.fixture(scope="session")
+def valkey_url(folder: Path) -> str:
+    port = free_ports(["valkey"])["valkey"]
+    stores.start_valkey(folder, port)
+    return stores.redis_url(port)
+
+
+@pytest.fixture
+def valkey(valkey_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(valkey_url) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture(params=LAYOUTS)
+def registry(server: Server, request: pytest.FixtureRequest) -> Registry:
+    """An empty registry, of each schema in turn."""
+    server.execute(request.param, "TRUNCATE model_registry_entries CASCADE")
+    return Registry(server, request.param)
+
+
+@pytest.fixture
+def scratch(server: Server) -> Iterator[Registry]:
+    """A database without any table."""
+    server.execute("postgres", "CREATE DATABASE scratch")
+    try:
+        yield Registry(server, "scratch")
+    finally:
+        server.execute("postgres", "DROP DATABASE scratch WITH (FORCE)")
+
+
+@pytest.fixture
+def role(server: Server) -> Iterator[Any]:
+    """Makes roles, and drops them afterwards with what they own and may do."""
+    made: list[sql.Identifier] = []
+
+    def make(name: str, password: str) -> str:
+        made.append(sql.Identifier(name))
+        statement = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(name), sql.Literal(password))
+        server.execute("postgres", statement)
+        return name
+
+    yield make
+    for database in LAYOUTS:
+        for name in made:
+            server.execute(database, sql.SQL("DROP OWNED BY {}").format(name))
+    for name in made:
+        server.execute("postgres", sql.SQL("DROP ROLE {}").format(name))
+
+
+def ansible(
+    module: str, params: Mapping[str, object], *flags: str, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a module as a user does ad hoc."""
+    program = Path(sys.executable).with_name("ansible")
+    command = [str(program), "localhost", "-m", f"ai_aas.inference.{module}", "-a", json.dumps(params), *flags]
+    surroundings = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    surroundings |= {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "0", **(env or {})}
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=surroundings)
