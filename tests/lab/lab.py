@@ -4,20 +4,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tests.lab import build, cluster, config, health, state, stores
 from tests.lab.config import Lab
 from tests.lab.errors import StartError
+from tests.lab.lock import held
 from tests.lab.paths import REPOSITORY, make_private
 from tests.lab.process import Daemon, free_ports, start, wait_until
 
@@ -31,7 +31,7 @@ _SECONDS = 60.0
 
 def up(state_dir: Path, report: Report) -> Lab:
     """A running lab: the one that is there if it is healthy, a new one otherwise."""
-    with _locked(state_dir, report):
+    with _only_one(state_dir, report):
         current = config.load(state_dir)
         reason = _why_anew(current)
         if current is not None and reason is None:
@@ -48,7 +48,7 @@ def down(state_dir: Path, report: Report) -> None:
     if not state_dir.exists():
         report(f"lab {state_dir.name} is not up")
         return
-    with _locked(state_dir, report):
+    with _only_one(state_dir, report):
         _clear(state_dir)
     report(f"lab {state_dir.name} is down")
 
@@ -151,14 +151,7 @@ def _clear(state_dir: Path) -> None:
         shutil.rmtree(state_dir)
 
 
-@contextmanager
-def _locked(state_dir: Path, report: Report) -> Iterator[None]:
+def _only_one(state_dir: Path, report: Report) -> AbstractContextManager[None]:
     """One `up` or `down` of a lab at a time. The lock lies beside the state, which comes and goes."""
     make_private(state_dir.parent)
-    with state_dir.with_name(f"{state_dir.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            report(f"another command works on lab {state_dir.name}; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return held(state_dir.with_name(f"{state_dir.name}.lock"), f"lab {state_dir.name}", report)
