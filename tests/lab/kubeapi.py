@@ -59,6 +59,11 @@ class KubeApi:
             name = content["metadata"]["name"]
             raise LabError(f"The API server refused {content['kind']} {name}: {response.text}")
 
+    def delete(self, path: str) -> None:
+        response = self._session.delete(f"{self.server}{path}", timeout=(_CONNECT_SECONDS, _READ_SECONDS))
+        if not response.ok:
+            raise LabError(f"The API server refused to delete {path}: {response.text}")
+
     def is_served(self, path: str) -> bool:
         response = self._session.get(f"{self.server}{path}", timeout=(_CONNECT_SECONDS, _READ_SECONDS))
         return response.ok

@@ -137,6 +137,8 @@ class Mirror(threading.Thread):
             except ExpiredError as error:
                 _complain(f"{self._path}: listing again, since the watch expired: {error}")
             except (requests.RequestException, OSError, ValueError) as error:
+                if self._stopped.is_set():
+                    return
                 _complain(f"{self._path}: watching again in {_RETRY_SECONDS} s, since it failed: {error}")
                 self._stopped.wait(_RETRY_SECONDS)
 
