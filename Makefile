@@ -2,21 +2,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 PYTHON ?= python3
 VENV ?= .venv
-UV_VERSION := 0.13.9
 BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
 
 # Python 3.11 takes the lower end of the support matrix, 3.12 and later the upper end.
 REQUIREMENTS := requirements/$(shell $(PYTHON) -c 'import sys; print("py311" if sys.version_info < (3, 12) else "py312")').txt
 
+LAB := $(BIN)/python -m tests.lab
+PYTEST := $(BIN)/python -m pytest
+# Lint needs the collection as a source root, and the lab's own programs as the path.
+export PATH := $(abspath $(BIN)):$(PATH)
+
 .DEFAULT_GOAL := help
-.PHONY: help setup requirements
+.PHONY: help setup requirements lab-build lab-up lab-down lab-status lab-env demo \
+	test lint unit integration molecule sanity
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
 
 setup: $(VENV)/.ready ## Make the virtual environment, with this checkout linked in as the collection
 
-$(VENV)/.ready: $(REQUIREMENTS)
+$(VENV)/.ready: $(REQUIREMENTS) tests/link_collection.py
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r $(REQUIREMENTS)
@@ -24,4 +30,46 @@ $(VENV)/.ready: $(REQUIREMENTS)
 	touch $@
 
 requirements: setup ## Pin requirements/*.in anew
-	for minor in 11 12; do $(BIN)/uv pip compile --quiet --upgrade --no-header --annotation-style line --python-version 3.$$minor requirements/py3$$minor.in -o requirements/py3$$minor.txt; done
+	for minor in 11 12; do $(BIN)/uv pip compile --quiet --upgrade --no-header --annotation-style line \
+		--python-version 3.$$minor requirements/py3$$minor.in -o requirements/py3$$minor.txt; done
+
+lab-build: setup ## Build the lab's control plane, once for each pinned version
+	$(LAB) build
+
+lab-up: setup ## Start the local lab: Kubernetes, PostgreSQL, Valkey, a router
+	$(LAB) up
+
+lab-down: setup ## End the lab
+	$(LAB) down
+
+lab-status: setup ## Show the lab's parts
+	$(LAB) status
+
+lab-env: setup ## Print what a shell needs to use the lab: eval "$$(make -s lab-env)"
+	@$(LAB) env
+
+demo: setup ## Show the main path on the lab, from deploy to route
+	$(BIN)/python -m tests.demo
+
+test: lint unit integration molecule sanity ## Run every check and test
+	@echo "All checks passed: lint, unit, integration, molecule, sanity"
+
+lint: setup ## Check style, types, and Ansible's rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/yamllint --strict .
+	MYPYPATH=$(VENV)/collections $(BIN)/mypy -p ansible_collections.ai_aas.inference.plugins
+	MYPYPATH=$(VENV)/collections $(BIN)/mypy tests
+	$(BIN)/ansible-lint --strict
+
+unit: setup lab-build ## Test decisions, and the chart's renderings
+	$(PYTEST) tests/unit
+
+integration: setup lab-build ## Test against the real lab
+	$(PYTEST) tests/integration
+
+molecule: setup lab-build ## Run the main path's scenario
+	$(BIN)/molecule test
+
+sanity: setup ## Run ansible-test's sanity tests
+	$(BIN)/python tests/sanity.py

@@ -7,9 +7,10 @@ from __future__ import annotations
 import http.client
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm import connection
@@ -30,23 +31,53 @@ class UnreachableError(InferenceError):
 
 
 class Cluster:
-    """One namespace of a cluster, read with plain dictionaries: the client's own models cost more than they give."""
+    """One namespace of a cluster, read as plain JSON.
 
-    def __init__(self, client: Any, namespace: str) -> None:
-        self.client = client
+    The client's connection and credentials are used, its API classes are not: importing those alone takes a second
+    and 100 MB (kubernetes 37.0.2), in every task.
+    """
+
+    def __init__(self, configuration: Any, namespace: str) -> None:
+        from kubernetes.client.rest import RESTClientObject
+
+        self.configuration = configuration
         self.namespace = namespace
+        self.pool = RESTClientObject(configuration).pool_manager
+
+    def credentials(self) -> dict[str, str]:
+        """Return the header that authenticates a request, renewed if the client knows how to."""
+        bearer = self.configuration.auth_settings().get("BearerToken")
+        return {"authorization": bearer["value"]} if bearer else {}
+
+    def items(self, path: str, label: str = "") -> list[dict[str, Any]]:
+        """Return the items of a list, chosen by label.
+
+        Raises:
+            ForbiddenError: the API server refuses; the message names verb and resource.
+            UnreachableError: it cannot be reached, or answers with an error of its own.
+        """
+        from urllib3.exceptions import HTTPError
+
+        url = self.configuration.host + path + ("?" + urlencode({"labelSelector": label}) if label else "")
+        headers = {"Accept": "application/json", **self.credentials()}
+        try:
+            response = self.pool.request("GET", url, headers=headers, timeout=SECONDS_PER_REQUEST, retries=False)
+        except HTTPError as error:
+            raise UnreachableError("The Kubernetes API cannot be reached", str(error)) from error
+        if response.status != 200:
+            raise api_error(response.status, response.data)
+        found: list[dict[str, Any]] = json.loads(response.data)["items"]
+        return found
 
     def workload(self, release: str) -> Workload:
         """Observe a release's Deployment, the pods of its newest revision, and nodes if one of them has none."""
-        from kubernetes.client import AppsV1Api, CoreV1Api
-
-        apps, core = AppsV1Api(self.client), CoreV1Api(self.client)
-        of_release = {"namespace": self.namespace, "label_selector": f"{INSTANCE_LABEL}={release}"}
-        deployments = items(apps.list_namespaced_deployment, **of_release)
+        label = f"{INSTANCE_LABEL}={release}"
+        apps = f"/apis/apps/v1/namespaces/{self.namespace}"
+        deployments = self.items(f"{apps}/deployments", label)
         if not deployments:
             return Workload()
-        newest = newest_replicaset(items(apps.list_namespaced_replica_set, **of_release), deployments[0])
-        found = items(core.list_namespaced_pod, **of_release) if newest else []
+        newest = newest_replicaset(self.items(f"{apps}/replicasets", label), deployments[0])
+        found = self.items(f"/api/v1/namespaces/{self.namespace}/pods", label) if newest else []
         mine = [(pod, read_pod(pod)) for pod in found if owned_by(pod, newest)]
         unplaced = [raw for raw, pod in mine if pod.unschedulable and not pod.scheduled]
         oversized = self.oversized(unplaced[0]) if unplaced else ""
@@ -54,11 +85,10 @@ class Cluster:
 
     def oversized(self, pod: Mapping[str, Any]) -> str:
         """Say which request of a pod exceeds every node; empty too where nodes may not be read."""
-        from kubernetes.client import CoreV1Api
         from kubernetes.utils.quantity import parse_quantity
 
         try:
-            nodes = items(CoreV1Api(self.client).list_node)
+            nodes = self.items("/api/v1/nodes")
         except ForbiddenError:
             return ""
         requests: dict[str, Decimal] = {}
@@ -75,42 +105,22 @@ class Cluster:
 
         def connect(timeout: float) -> http.client.HTTPConnection:
             import websocket
-            from kubernetes.client import CoreV1Api
             from kubernetes.client.exceptions import ApiException
-            from kubernetes.stream import portforward
+            from kubernetes.stream.ws_client import portforward_call
 
             # The client offers no timeout for this handshake, only the library's default that it takes.
             websocket.setdefaulttimeout(timeout)
-            api = CoreV1Api(self.client)
+            url = f"{self.configuration.host}/api/v1/namespaces/{self.namespace}/pods/{pod.name}/portforward"
+            ports = [("ports", str(pod.port))]
             try:
-                forward = portforward(
-                    api.connect_get_namespaced_pod_portforward, pod.name, self.namespace, ports=str(pod.port)
+                forward = portforward_call(
+                    self.configuration, "GET", url, query_params=ports, headers=self.credentials()
                 )
             except ApiException as error:
-                raise ConnectionResetError(f"port-forward to pod {pod.name}: {error.reason}") from error
+                raise ConnectionResetError(f"port-forward to pod {pod.name}: {refusal(error.reason)}") from error
             return connection.adopt(forward.socket(pod.port))
 
         return connect
-
-
-def items(list_call: Callable[..., Any], **arguments: Any) -> list[dict[str, Any]]:
-    """Return the items of one of the client's list calls, as plain dictionaries.
-
-    Raises:
-        ForbiddenError: the API server refuses; the message names verb and resource.
-        UnreachableError: it cannot be reached, or answers with an error of its own.
-    """
-    from kubernetes.client.exceptions import ApiException
-    from urllib3.exceptions import HTTPError
-
-    try:
-        response = list_call(**arguments, _preload_content=False, _request_timeout=SECONDS_PER_REQUEST)
-        found: list[dict[str, Any]] = json.loads(response.data)["items"]
-    except ApiException as error:
-        raise api_error(error.status, error.body) from error
-    except (HTTPError, ValueError, KeyError) as error:
-        raise UnreachableError("The Kubernetes API cannot be reached", str(error)) from error
-    return found
 
 
 def open_cluster(namespace: str, kubeconfig: str | None = None, context: str | None = None) -> Cluster:
@@ -119,9 +129,10 @@ def open_cluster(namespace: str, kubeconfig: str | None = None, context: str | N
     Raises:
         InferenceError: there is no usable kubeconfig.
     """
-    from kubernetes import client, config
+    from kubernetes import config
+    from kubernetes.client import Configuration
 
-    settings = client.Configuration()
+    settings = Configuration()
     has_file = kubeconfig or "KUBECONFIG" in os.environ or os.path.exists(os.path.expanduser("~/.kube/config"))
     try:
         if "KUBERNETES_SERVICE_HOST" in os.environ and not has_file:
@@ -132,9 +143,7 @@ def open_cluster(namespace: str, kubeconfig: str | None = None, context: str | N
         raise InferenceError(
             "No usable kubeconfig", str(error), "Set KUBECONFIG or the option kubeconfig to a readable file."
         ) from error
-    # Retries would outlast our deadlines: the wait itself looks again.
-    settings.retries = False
-    return Cluster(client.ApiClient(settings), namespace)
+    return Cluster(settings, namespace)
 
 
 def api_error(status: int, body: Any) -> InferenceError:
@@ -147,6 +156,14 @@ def api_error(status: int, body: Any) -> InferenceError:
         remedy = "Give the account this verb on this resource in the namespace."
         return ForbiddenError("The Kubernetes API forbids to look", message, remedy)
     return UnreachableError("The Kubernetes API answered with an error", message)
+
+
+def refusal(reason: str) -> str:
+    """Return what counts of a refused handshake: the API server's own message, where its Status is at the end."""
+    try:
+        return str(json.loads(reason[reason.index('{"kind":"Status"') :].split("\n")[0])["message"])
+    except (ValueError, KeyError):
+        return reason.split("-+-+-")[0].strip()
 
 
 def newest_replicaset(replicasets: Sequence[dict[str, Any]], deployment: Mapping[str, Any]) -> str | None:

@@ -112,13 +112,13 @@ def ask(server: Server, method: str, path: str, body: Mapping[str, Any] | None =
     except (OSError, http.client.HTTPException) as error:
         return failure(error)
     headers = {"Accept": "application/json", "Connection": "close", **server.headers}
-    content = None if body is None else json.dumps(body)
-    if content is not None:
+    sent = None if body is None else json.dumps(body)
+    if sent is not None:
         headers["Content-Type"] = "application/json"
     cutter = Cutter(connection.sock, server.deadline)
     try:
         with cutter:
-            connection.request(method, server.base_path + path, content, headers)
+            connection.request(method, server.base_path + path, sent, headers)
             response = connection.getresponse()
             content = response.read(MAX_BODY_BYTES + 1)
         # A limited read takes the end of the stream for the end of the body.
