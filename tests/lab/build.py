@@ -143,7 +143,7 @@ def _follow(daemon: Daemon, report: Report) -> None:
             spoken = now
             lines = daemon.log.read_text(encoding="utf-8", errors="replace").splitlines()
             compiled = sum(not line.startswith("go:") for line in lines)
-            latest = lines[-1].removeprefix("go: ") if lines else "resolving"
+            latest = lines[-1].removeprefix("go: ") if lines else "looking at what is compiled already"
             report(f"  {now - began:4.0f} s, {compiled} packages compiled, now {latest}")
         time.sleep(0.1)
 

@@ -24,7 +24,6 @@ class Lab:
     superuser_url: str
     redis_url: str
     kubeconfig: str
-    kubelet: bool
     router_api_key: str | None = None
 
     def router_url(self, environment: str) -> str:

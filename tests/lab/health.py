@@ -63,7 +63,7 @@ def http_problem(port: int, path: str, *, tls: bool = False) -> str | None:
 def _probes(lab: Lab) -> dict[str, tuple[str, Callable[[], str | None]]]:
     ports = {name: f"{LOOPBACK}:{port}" for name, port in lab.ports.items()}
     manager, scheduler = "kube-controller-manager", "kube-scheduler"
-    probes: dict[str, tuple[str, Callable[[], str | None]]] = {
+    return {
         "postgres": (ports["postgres"], lambda: postgres_problem(lab.database_url)),
         "valkey": (ports["valkey"], lambda: valkey_problem(lab.redis_url)),
         "etcd": (ports["etcd"], lambda: http_problem(lab.ports["etcd"], "/health")),
@@ -74,7 +74,6 @@ def _probes(lab: Lab) -> dict[str, tuple[str, Callable[[], str | None]]]:
         "kubelet": ("-", lambda: kubelet_problem(Path(lab.state_dir))),
         "router": (ports["router"], lambda: http_problem(lab.ports["router"], "/healthz")),
     }
-    return {name: probe for name, probe in probes.items() if name != "kubelet" or lab.kubelet}
 
 
 def kubelet_problem(state_dir: Path) -> str | None:

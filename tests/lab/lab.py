@@ -18,7 +18,7 @@ from tests.lab import build, cluster, config, health, state, stores
 from tests.lab.config import Lab
 from tests.lab.errors import StartError
 from tests.lab.lock import held
-from tests.lab.paths import REPOSITORY, make_private
+from tests.lab.paths import make_private
 from tests.lab.process import Daemon, free_ports, start, wait_until
 
 Report = Callable[[str], None]
@@ -97,8 +97,7 @@ def _start(state_dir: Path, report: Report) -> Lab:
     kubelet = _start_kubelet(lab)
     cluster.add_nodes(state_dir, lab.ports[cluster.KWOK])
     wait_until("the router", lambda: health.http_problem(lab.ports["router"], "/healthz"), [router], _SECONDS)
-    if kubelet:
-        wait_until("the kubelet", lambda: health.kubelet_problem(state_dir), [kubelet], _SECONDS)
+    wait_until("the kubelet", lambda: health.kubelet_problem(state_dir), [kubelet], _SECONDS)
     wait_until("all components to be healthy", lambda: health.problem_of(lab), [], _SECONDS)
     lab.save()
     return lab
@@ -116,7 +115,6 @@ def _plan(state_dir: Path) -> Lab:
         superuser_url=stores.database_url(ports["postgres"], password, stores.SUPERUSER, "postgres"),
         redis_url=stores.redis_url(ports["valkey"]),
         kubeconfig=str(cluster.kubeconfig(state_dir)),
-        kubelet=(REPOSITORY / "tests/lab/kubelet/__main__.py").is_file(),
         router_api_key=os.environ.get("LAB_ROUTER_API_KEY") or None,
     )
 
@@ -133,9 +131,7 @@ def _start_router(lab: Lab) -> Daemon:
     return start(Path(lab.state_dir), "router", command, extra_environment=settings)
 
 
-def _start_kubelet(lab: Lab) -> Daemon | None:
-    if not lab.kubelet:
-        return None
+def _start_kubelet(lab: Lab) -> Daemon:
     command = [sys.executable, "-m", "tests.lab.kubelet", "--kubeconfig", lab.kubeconfig, "--state-dir", lab.state_dir]
     return start(Path(lab.state_dir), "kubelet", command)
 
