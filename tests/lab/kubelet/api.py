@@ -63,7 +63,7 @@ class Api:
         except urllib3.exceptions.HTTPError as error:
             raise ApiError(0, str(error)) from error
         if response.status >= 400:
-            raise ApiError(response.status, response.data.decode(errors="replace")[:500])
+            raise ApiError(response.status, explain(response.data))
         document: Json = json.loads(response.data)
         return document
 
@@ -77,9 +77,16 @@ class Api:
         except urllib3.exceptions.HTTPError as error:
             raise ApiError(0, str(error)) from error
         if response.status >= 400:
-            text = response.data.decode(errors="replace")[:500]
-            raise ApiError(response.status, text)
+            raise ApiError(response.status, explain(response.data))
         return response
+
+
+def explain(body: bytes) -> str:
+    """The message of a Status object, or whatever was answered instead."""
+    try:
+        return str(json.loads(body)["message"])
+    except (ValueError, KeyError, TypeError):
+        return body.decode(errors="replace")[:500]
 
 
 def _named(config: Json, section: str, name: str) -> Json:

@@ -55,6 +55,8 @@ class Recorder:
             try:
                 await self._write(event)
             except ApiError as error:
+                if "being terminated" in str(error):
+                    continue  # with its namespace; there is nowhere else to put it
                 print(f"kubelet: event {key[2]} lost: {error}", file=sys.stderr, flush=True)
 
     async def _write(self, event: Json) -> None:

@@ -39,6 +39,7 @@ class Pod:
         self.settings, self.network = settings, network
         self.name, self.namespace, self.uid = meta["name"], meta["namespace"], meta["uid"]
         self.policy: str = spec.get("restartPolicy", "Always")
+        self.origin = time.monotonic()
         self.folder = settings.state_dir / "pods" / f"{self.namespace}_{self.name}_{self.uid}"
         self.view = View(document, [])
         self.reporter = Reporter(api, node, self.view)

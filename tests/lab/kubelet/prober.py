@@ -22,7 +22,7 @@ class Prober:
 
     def __init__(self, container: Container, spec: Json) -> None:
         self.container = container
-        self.health = Health(spec, time.monotonic())
+        self.health = Health(spec, time.monotonic(), container.pod.origin)
         self._moved = asyncio.Event()
         self._report()
         self._tasks = [asyncio.create_task(self._follow(probe)) for probe in self.health.probes.values()]
@@ -37,8 +37,8 @@ class Prober:
     async def _follow(self, probe: Probe) -> None:
         while probe.kind is not Kind.STARTUP and self.health.is_gated(probe.kind):
             await self._moved.wait()
-        await self._sleep_until(self.health.first_due(probe.kind, time.monotonic()))
-        due = time.monotonic()
+        due = self.health.first_due(probe.kind, time.monotonic())
+        await self._sleep_until(due)
         while not self.health.is_gated(probe.kind):
             await self._observe(probe)
             due = max(due + probe.setting("periodSeconds"), time.monotonic())

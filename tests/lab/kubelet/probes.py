@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -71,8 +72,9 @@ class Change(NamedTuple):
 class Health:
     """started and ready of one run of a container, from its probes' results."""
 
-    def __init__(self, container: Json, now: float) -> None:
-        self.begin = now
+    def __init__(self, container: Json, now: float, origin: float) -> None:
+        """`now` is the container's start, `origin` the pod's, from which all its probes' periods are counted."""
+        self.begin, self.origin = now, origin
         self.probes = {kind: Probe(kind, container[field]) for kind, field in FIELDS.items() if container.get(field)}
         self.started = Kind.STARTUP not in self.probes
         self.ready = self.started and Kind.READINESS not in self.probes
@@ -85,8 +87,16 @@ class Health:
         return self.killed or self.started == (kind is Kind.STARTUP)
 
     def first_due(self, kind: Kind, now: float) -> float:
-        """When a probe that is not gated any more runs first: its initial delay counts from the container's start."""
-        return max(now, self.begin + self.probes[kind].setting("initialDelaySeconds"))
+        """When a probe that is not gated any more runs first.
+
+        Its initial delay counts from the container's start. It keeps to the pod's beat, as a kubelet's ticker does;
+        only readiness is asked at once when the startup probe has succeeded.
+        """
+        due = max(now, self.begin + self.probes[kind].setting("initialDelaySeconds"))
+        if kind is Kind.READINESS and Kind.STARTUP in self.probes:
+            return due
+        period = self.probes[kind].setting("periodSeconds")
+        return self.origin + math.ceil((due - self.origin) / period) * period
 
     def observe(self, kind: Kind, result: Result) -> Change:
         """Take in one result."""

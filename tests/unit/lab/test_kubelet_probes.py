@@ -17,7 +17,7 @@ FIELD = {S: "startupProbe", R: "readinessProbe", L: "livenessProbe"}
 
 
 def health(*kinds: Kind, **more: Any) -> Health:
-    return Health({FIELD[kind]: {**THREE, **more.get(kind.name, {})} for kind in kinds}, now=100)
+    return Health({FIELD[kind]: {**THREE, **more.get(kind.name, {})} for kind in kinds}, now=100, origin=98.5)
 
 
 @pytest.mark.parametrize(
@@ -84,15 +84,24 @@ def test_gates(kind: Kind, before: bool, after: bool, killed: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("delay", "now", "due"),
-    [(0, 100, 100), (5, 100, 105), (5, 110, 110), (5, 103, 105)],
+    ("kinds", "kind", "delay", "now", "due"),
+    [
+        ((R,), R, 0, 100, 100.5),
+        ((R,), R, 0, 100.5, 100.5),
+        ((R,), R, 5, 100, 105.5),
+        ((R,), R, 5, 110, 110.5),
+        ((S, L), L, 0, 103, 103.5),
+        ((S, R), S, 0, 100, 100.5),
+        ((S, R), R, 0, 103.2, 103.2),
+        ((S, R), R, 5, 103.2, 105),
+    ],
 )
-def test_the_initial_delay_counts_from_the_containers_start(delay: int, now: float, due: float) -> None:
-    found = health(R, READINESS={"initialDelaySeconds": delay})
-    assert found.first_due(R, now) == due
+def test_when_a_probe_runs_first(kinds: tuple[Kind, ...], kind: Kind, delay: int, now: float, due: float) -> None:
+    found = health(*kinds, **{kind.name: {"initialDelaySeconds": delay}})
+    assert found.first_due(kind, now) == due
 
 
 def test_defaults() -> None:
-    probe = Health({"readinessProbe": {"tcpSocket": {}}}, now=0).probes[R]
+    probe = Health({"readinessProbe": {"tcpSocket": {}}}, now=0, origin=0).probes[R]
     names = ("periodSeconds", "timeoutSeconds", "successThreshold", "failureThreshold", "initialDelaySeconds")
     assert [probe.setting(name) for name in names] == [10, 1, 1, 3, 0]
