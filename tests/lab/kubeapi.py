@@ -59,6 +59,16 @@ class KubeApi:
             name = content["metadata"]["name"]
             raise LabError(f"The API server refused {content['kind']} {name}: {response.text}")
 
+    def patch(self, path: str, content: Object) -> None:
+        response = self._session.patch(
+            f"{self.server}{path}",
+            data=json.dumps(content),
+            headers={"Content-Type": "application/strategic-merge-patch+json"},
+            timeout=(_CONNECT_SECONDS, _READ_SECONDS),
+        )
+        if not response.ok:
+            raise LabError(f"The API server refused to change {path}: {response.text}")
+
     def delete(self, path: str) -> None:
         response = self._session.delete(f"{self.server}{path}", timeout=(_CONNECT_SECONDS, _READ_SECONDS))
         if not response.ok:

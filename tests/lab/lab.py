@@ -143,6 +143,7 @@ def _clear(state_dir: Path) -> None:
     state.end(state_dir, "postgres", _GRACE_SECONDS)
     # The others lose nothing that will be kept.
     state.end_all(state_dir, grace=0)
+    stores.free_shared_memory(state_dir)
     if state_dir.exists():
         shutil.rmtree(state_dir)
 

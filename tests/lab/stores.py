@@ -9,6 +9,7 @@ import os
 import pwd
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -27,6 +28,8 @@ _POSTGRES_SECONDS = 30.0
 _VALKEY_SECONDS = 15.0
 # PostgreSQL refuses to run as root, and this is the one ordinary user that every machine has.
 _UNPRIVILEGED = "nobody"
+# Of postmaster.pid: the key and the identifier of its segment.
+_SHARED_MEMORY_LINE = 7
 _SETTINGS = {
     "listen_addresses": LOOPBACK,
     # No unix socket: its path would be too long below a deep home folder.
@@ -82,6 +85,22 @@ def start_valkey(state_dir: Path, port: int) -> Daemon:
     url = redis_url(port)
     wait_until("Valkey to answer", lambda: valkey_problem(url), [daemon], _VALKEY_SECONDS)
     return daemon
+
+
+def free_shared_memory(state_dir: Path) -> None:
+    """Remove the segment that a killed PostgreSQL left in the kernel, where no folder's removal frees it."""
+    pid_file = state_dir / "postgres" / "postmaster.pid"
+    lines = pid_file.read_text(encoding="utf-8").splitlines() if pid_file.is_file() else []
+    words = lines[_SHARED_MEMORY_LINE - 1].split() if len(lines) >= _SHARED_MEMORY_LINE else []
+    if len(words) != 2:
+        # It was ended before it had written its segment down.
+        return
+    pid, key, segment = lines[0].strip(), *words
+    for line in Path("/proc/sysvipc/shm").read_text(encoding="ascii").splitlines()[1:]:
+        fields = dict(zip(("key", "shmid", "perms", "size", "cpid", "lpid", "nattch"), line.split(), strict=False))
+        # Identifiers are used again: it is ours only with the same key and maker, and unused.
+        if (fields["key"], fields["shmid"], fields["cpid"], fields["nattch"]) == (key, segment, pid, "0"):
+            subprocess.run(["ipcrm", "--shmem-id", segment], check=True, timeout=10)
 
 
 def database_url(port: int, password: str, user: str = OWNER, database: str = DATABASE) -> str:
