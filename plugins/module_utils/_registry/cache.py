@@ -52,7 +52,7 @@ def cache_from(url: str | None, timeout: float) -> Cache | None:
         return None
     parts = urlsplit(url)
     try:
-        port = parts.port or _DEFAULT_PORT
+        port = _DEFAULT_PORT if parts.port is None else parts.port
         database = int(parts.path.strip("/") or 0)
     except ValueError:
         port, database = 0, 0

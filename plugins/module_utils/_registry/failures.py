@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
 
 GRANTS = (
@@ -11,7 +13,8 @@ GRANTS = (
     "GRANT SELECT, INSERT, UPDATE ON <schema>.model_registry_entries TO <role>;"
 )
 
-# Parts of libpq's and the server's texts, the most telling first: with several addresses a text holds several causes.
+# Parts of libpq's and the server's texts, the most telling first: with several addresses a text holds
+# several causes.
 _CONNECTION = (
     (
         ("password authentication failed", "authentication failed for user"),
@@ -28,8 +31,8 @@ _CONNECTION = (
         "the server does not admit this user, database or host",
         "Add a line to the server's pg_hba.conf, or set ssl_mode (sslmode in database_url) to require.",
     ),
-    (("database", "does not exist"), "database does not exist", "Create the database, or correct its name."),
-    (("role", "does not exist"), "user does not exist", "Create the role, or correct its name."),
+    (('database "" does not exist',), "database does not exist", "Create the database, or correct its name."),
+    (('role "" does not exist',), "user does not exist", "Create the role, or correct its name."),
     (
         ("too many clients", "too many connections", "remaining connection slots", "no more connections allowed"),
         "the server has no connection left",
@@ -46,7 +49,7 @@ _CONNECTION = (
         "Turn TLS on at the server, or choose another ssl_mode.",
     ),
     (
-        ("certificate", "ssl error", "root.crt", "tls"),
+        ("certificate", "ssl error", "tls handshake", "tls alert"),
         "TLS could not be agreed on",
         "Check ssl_mode, ca_cert, ssl_cert and ssl_key, and that the server's certificate names this host.",
     ),
@@ -77,9 +80,6 @@ _CONNECTION = (
         "Check host and port.",
     ),
 )
-# All of these words must be there, in any order; for the other rows one is enough.
-_TOGETHER = ("database", "role")
-
 _STATEMENTS = {
     "42501": ("a right is missing", f"Sufficient are: {GRANTS}"),
     "25006": (
@@ -110,11 +110,11 @@ def connection_failure(target: str, text: str) -> InferenceError:
         target: host:port/database, as a message can name it.
         text: the driver's text. It is only compared, never repeated, since it can hold parts of a password.
     """
-    text = text.lower()
+    # Names stand in quotes, and could look like a cause.
+    text = re.sub('".*?"', '""', text).lower()
     why, remedy = "the driver gives no known cause", "Try the same with psql."
-    for words, cause, advice in _CONNECTION:
-        matches = [word in text for word in words]
-        if all(matches) if words[0] in _TOGETHER else any(matches):
+    for parts, cause, advice in _CONNECTION:
+        if any(part in text for part in parts):
             why, remedy = cause, advice
             break
     return InferenceError("Failed to connect to database", f"{target}: {why}", remedy)

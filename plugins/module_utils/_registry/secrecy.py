@@ -21,7 +21,7 @@ Action = Callable[[AnsibleModule], dict[str, Any]]
 _URLS = ("database_url", "redis_url")
 _MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 # What users fill freely stays masked in any case.
-_FREE = ("metadata",)
+_FREE = ("metadata", "warnings")
 
 
 def guarded(action: Action) -> Action:
@@ -66,14 +66,14 @@ def _spared(module: AnsibleModule, result: dict[str, Any]) -> dict[str, Any]:
     return {**result, "invocation": {"module_args": arguments}}
 
 
-def _words(value: object, name: str = "") -> Iterator[str]:
+def _words(value: object) -> Iterator[str]:
     """The texts and numbers of a result, apart from free text."""
     if isinstance(value, Mapping):
         for key, part in value.items():
             if key not in _FREE:
-                yield from _words(part, str(key))
-    elif isinstance(value, (list, tuple)) and name != "warnings":
+                yield from _words(part)
+    elif isinstance(value, (list, tuple)):
         for part in value:
-            yield from _words(part, name)
+            yield from _words(part)
     elif value is not None and not isinstance(value, bool):
         yield str(value)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import subprocess
@@ -12,12 +13,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import quote
 
 import psycopg2
 import pytest
 import redis
+from ansible.module_utils.testing import patch_module_args
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.arguments import (
     cache_arguments,
     connection_arguments,
@@ -31,6 +34,7 @@ from ansible_collections.ai_aas.inference.plugins.modules import (
     model_registry_schema,
 )
 from psycopg2 import sql
+
 from tests.lab import state, stores
 from tests.lab.process import free_ports
 
@@ -194,12 +198,22 @@ def role(server: Server) -> Iterator[Any]:
         server.execute("postgres", sql.SQL("DROP ROLE {}").format(name))
 
 
+def in_process(module: ModuleType, params: Mapping[str, object]) -> dict[str, Any]:
+    """What a module prints, with the real AnsibleModule."""
+    output = io.StringIO()
+    with patch_module_args(dict(params)), contextlib.redirect_stdout(output), pytest.raises(SystemExit):
+        module.main()
+    result: dict[str, Any] = json.loads(output.getvalue())
+    return result
+
+
 def ansible(
     module: str, params: Mapping[str, object], *flags: str, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a module as a user does ad hoc."""
     program = Path(sys.executable).with_name("ansible")
-    command = [str(program), "localhost", "-m", f"ai_aas.inference.{module}", "-a", json.dumps(params), *flags]
+    arguments = ["-a", json.dumps(params)] if params else []
+    command = [str(program), "localhost", "-m", f"ai_aas.inference.{module}", *arguments, *flags]
     surroundings = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
     surroundings |= {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "0", **(env or {})}
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=surroundings)

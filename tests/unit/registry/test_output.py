@@ -1,0 +1,144 @@
+# SPDX-FileCopyrightText: ai_aas.inference contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What people see: the table of entries, the report on a schema, and no password."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.change import nearest
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import Desired, Entry
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.listing import lines
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.schema import describe
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.secrecy import guarded, passwords
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.table import Column, Layout
+
+NEEDED = (
+    "model_name",
+    "deployment_environment",
+    "deployment_endpoint",
+    "deployment_namespace",
+    "deployment_status",
+)
+
+
+def test_table() -> None:
+    entry = Entry("gpt-oss-20b", "staging", "a:1", "lab", "ready", id=42, last_health_check_at="2025-01-27T12:00:59.1Z")
+    assert lines([entry, Entry("x", "production", model_id="0b1f")]) == [
+        "ID   | Model Name  | Endpoint | Status | Environment | Namespace | Last Health      | Updated",
+        "42   | gpt-oss-20b | a:1      | ready  | staging     | lab       | 2025-01-27 12:00 |",
+        "0b1f | x           |          |        | production  |           |                  |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("comment", "layout", "version"),
+    [
+        ("ai_aas.inference schema version 1", "superset", 1),
+        ("ai_aas.inference schema version 12", "superset", 12),
+        ("something else", "foreign", None),
+        (None, "foreign", None),
+    ],
+)
+def test_layouts(comment: str | None, layout: str, version: int | None) -> None:
+    columns = {name: Column(name, False, None, False) for name in NEEDED}
+    result = describe(Layout(columns, comment))
+    assert (result["layout"], result["version"], result["missing"], result["changed"]) == (layout, version, [], False)
+
+
+@pytest.mark.parametrize("lacking", NEEDED)
+def test_missing_column_is_named_with_its_sql(lacking: str) -> None:
+    columns = {name: Column(name, False, None, False) for name in NEEDED if name != lacking}
+    with pytest.raises(InferenceError, match=f"lacks the column {lacking}:") as caught:
+        describe(Layout(columns))
+    (statement,) = caught.value.result["sql"]
+    assert statement.startswith(f"ALTER TABLE model_registry_entries ADD COLUMN {lacking} text")
+    assert statement in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("default", "value"),
+    [
+        (None, None),
+        ("0", "0"),
+        ("'{}'::jsonb", "{}"),
+        ("'self_hosted'::text", "self_hosted"),
+        ("(0)::numeric", "0"),
+        ("'it''s'::character varying(9)", "it's"),
+        ("nextval('numbers'::regclass)", None),
+        ("now()", None),
+    ],
+)
+def test_default_of_a_column(default: str | None, value: str | None) -> None:
+    assert Column("x", True, default, False).default_value == value
+
+
+def test_nearest_names() -> None:
+    known = [("gpt-oss-20b", "development"), ("gpt-oss-20b", "production"), ("mixtral", "production")]
+    asked = Desired("gpt-os-20b", "staging", "disabled")
+    assert nearest(asked, known) == ["'gpt-oss-20b' in development", "'gpt-oss-20b' in production"]
+    assert nearest(Desired("llama", "staging"), known) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("postgresql://u:p%40ss@h/d", {"p%40ss", "p@ss"}),
+        ("postgresql://u:plain@h/d", {"plain"}),
+        ("postgresql://u@h/d", set()),
+        ("nonsense", set()),
+        ("http://[", set()),
+        ("", set()),
+        (None, set()),
+    ],
+)
+def test_passwords_in_a_url(url: str | None, found: set[str]) -> None:
+    assert passwords({"database_url": url}) == found
+    assert passwords({"redis_url": url}) == found
+
+
+class Module:
+    """What the guard uses of AnsibleModule."""
+
+    def __init__(self, password: str) -> None:
+        self.argument_spec = {"database_url": {"no_log": True}, "environment": {}}
+        self.params = {"database_url": f"postgresql://u:{password}@h/d", "environment": "staging"}
+        self.no_log_values = {self.params["database_url"]}
+
+
+@pytest.mark.parametrize(
+    ("password", "result", "masked"),
+    [
+        ("s3cret", {"entry": {"status": "ready"}}, True),
+        ("ready", {"entry": {"status": "ready"}}, False),
+        ("rea", {"entry": {"status": "ready"}}, False),
+        ("1", {"timings": {"read": 0.0123}}, False),
+        ("ready", {"entry": {"metadata": {"note": "ready"}}}, True),
+        ("ready", {"warnings": ["ready"]}, True),
+        ("update", {"actions": ["update:endpoint"]}, False),
+    ],
+)
+def test_words_of_the_result_are_spared(password: str, result: dict[str, Any], masked: bool) -> None:
+    module: Any = Module(password)
+    spared = guarded(lambda _: result)(module)
+    assert (password in module.no_log_values) is masked
+    assert module.params["database_url"] in module.no_log_values
+    assert spared["invocation"]["module_args"] == {
+        "database_url": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER",
+        "environment": "staging",
+    }
+
+
+def test_a_failure_is_guarded_too() -> None:
+    module: Any = Module("s3cret")
+
+    def fail(_: Any) -> dict[str, Any]:
+        raise InferenceError("no", result={"layout": "foreign"})
+
+    with pytest.raises(InferenceError) as caught:
+        guarded(fail)(module)
+    assert "s3cret" in module.no_log_values
+    assert caught.value.result["layout"] == "foreign"
+    assert "s3cret" not in str(caught.value.result["invocation"])
