@@ -3,7 +3,8 @@
 """The kubelet of the lab's fake nodes: it runs pods as processes of this machine, and reports as a kubelet does.
 
 Run it as `python -m tests.lab.kubelet --kubeconfig FILE --state-dir DIR`. Nodes are its own when they carry the
-annotation `kwok.x-k8s.io/node: fake`; one with the label `lab-lost` is unreachable: nothing is written for its pods.
+annotation `kwok.x-k8s.io/node: fake`; one with the label `lab-lost` is unreachable: its
+pods run on, but nothing is written for them and it hears of no change.
 
 What becomes of a container (commands.py):
 - It is vLLM if a word of its command or arguments is the program `vllm` or a module `vllm.…`, also inside a

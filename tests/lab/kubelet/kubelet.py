@@ -108,10 +108,10 @@ class Kubelet:
             (self.settings.state_dir / "kubelet.ready").touch()
 
     def _take_node(self, document: Json) -> None:
-        name = document["metadata"]["name"]
-        is_new = name not in self.nodes
-        self.nodes.setdefault(name, FakeNode()).update(document)
-        if is_new:
+        node = self.nodes.setdefault(document["metadata"]["name"], FakeNode())
+        was_reachable = node.reachable.is_set()
+        node.update(document)
+        if not was_reachable:
             for pod in list(self.documents.values()):
                 self._take_pod(pod)
 
@@ -123,13 +123,16 @@ class Kubelet:
                     self._drop(uid)
 
     def _take_pod(self, document: Json) -> None:
-        uid, node = document["metadata"]["uid"], document["spec"].get("nodeName")
-        if not node:
+        uid, name = document["metadata"]["uid"], document["spec"].get("nodeName")
+        if not name:
             return
         self.documents[uid] = document
+        node = self.nodes.get(name)
+        if node is None or not node.reachable.is_set():
+            return  # an unreachable node hears of nothing until it is back
         if uid in self.pods:
             self.pods[uid].update(document)
-        elif uid not in self.tasks and node in self.nodes:
+        elif uid not in self.tasks:
             self.tasks[uid] = asyncio.create_task(self._follow(uid))
 
     def _lose_pod(self, uid: str) -> None:

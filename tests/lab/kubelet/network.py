@@ -36,7 +36,7 @@ class Network:
         uid = pod["metadata"]["uid"]
         if pod["spec"].get("hostNetwork"):
             return host_ip
-        taken = set(self.addresses.values())
+        taken = {address for other, address in self.addresses.items() if other != uid}
         address = pod.get("status", {}).get("podIP") or ""
         while not address or address in taken:
             self._last = self._last % (255 * 254) + 1

@@ -17,8 +17,10 @@ Json = dict[str, Any]
 T = TypeVar("T")
 
 RETRY_SECONDS = 0.5
-PERMANENT = (403, 404, 409)
-"""Statuses that repeating does not mend: the pod or its namespace is going, or it is another pod by now."""
+GONE = (404, 409)
+"""The pod is not there any more, or another one has its name."""
+REFUSED = (400, 403, 422)
+"""Repeating does not mend these either: its namespace is going, or this kubelet has a defect."""
 
 
 class Node(Protocol):
@@ -77,11 +79,11 @@ class Reporter:
             try:
                 return await action()
             except ApiError as error:
-                if error.status in PERMANENT:
-                    if error.status == 403:
-                        self.complain(error)
+                if error.status in GONE:
                     return None
                 self.complain(error)
+                if error.status in REFUSED:
+                    return None
                 await asyncio.sleep(RETRY_SECONDS)
 
     def complain(self, error: Exception) -> None:

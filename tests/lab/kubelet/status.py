@@ -14,6 +14,10 @@ from tests.lab.kubelet.images import image_id, normalise
 Json = dict[str, Any]
 
 
+# Both lists of addresses are merged by address otherwise, and the old one stays.
+REPLACE = {"$patch": "replace"}
+
+
 @dataclass
 class Record:
     """What is known of one container."""
@@ -184,13 +188,13 @@ def build_status(view: View, now: float) -> Json:
         "phase": phase(view),
         "observedGeneration": view.pod["metadata"].get("generation"),
         "hostIP": view.host_ip,
-        "hostIPs": [{"ip": view.host_ip}],
+        "hostIPs": [REPLACE, {"ip": view.host_ip}],
         "startTime": view.start_time,
         "conditions": conditions(view, now),
         "containerStatuses": [container_status(record) for record in view.records if not record.is_init],
     }
     if view.pod_ip:
-        status |= {"podIP": view.pod_ip, "podIPs": [{"ip": view.pod_ip}]}
+        status |= {"podIP": view.pod_ip, "podIPs": [REPLACE, {"ip": view.pod_ip}]}
     if any(record.is_init for record in view.records):
         status["initContainerStatuses"] = [container_status(record) for record in view.records if record.is_init]
     return status
