@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -211,9 +212,24 @@ def ansible(
     module: str, params: Mapping[str, object], *flags: str, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a module as a user does ad hoc."""
-    program = Path(sys.executable).with_name("ansible")
     arguments = ["-a", json.dumps(params)] if params else []
-    command = [str(program), "localhost", "-m", f"ai_aas.inference.{module}", *arguments, *flags]
+    return _run(["ansible", "localhost", "-m", f"ai_aas.inference.{module}", *arguments, *flags], env or {})
+
+
+def playbook(text: str, *flags: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a playbook, which must not fail."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+        file.write(text)
+        file.flush()
+        done = _run(["ansible-playbook", file.name, *flags], env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def _run(command: list[str], env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    program = str(Path(sys.executable).with_name(command[0]))
     surroundings = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
-    surroundings |= {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "0", **(env or {})}
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=surroundings)
+    surroundings |= {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "0", **env}
+    return subprocess.run(
+        [program, *command[1:]], capture_output=True, text=True, timeout=120, check=False, env=surroundings
+    )

@@ -17,11 +17,37 @@ from ansible_collections.ai_aas.inference.plugins.modules import (
 
 from tests.lab.process import free_ports
 
-from .conftest import Registry, Server, ansible, in_process
+from .conftest import Registry, Server, ansible, in_process, playbook
 
 DEMO = {"model_name": "demo", "environment": "development"}
 NEW = "demo.system.svc.cluster.local:8000"
 AS_JSON = {"ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
+
+
+PLAYBOOK = """
+- hosts: localhost
+  gather_facts: false
+  module_defaults:
+    group/ai_aas.inference.registry:
+      connect_timeout: 10
+  vars:
+    ansible_python_interpreter: "{{ ansible_playbook_python }}"
+    demo: {model_name: demo, environment: development, endpoint: demo.system.svc.cluster.local:8000}
+  tasks:
+    - name: Make the table
+      ai_aas.inference.model_registry_schema:
+    - name: Predict
+      ai_aas.inference.model_registry_entry: "{{ demo }}"
+      check_mode: true
+    - name: Register
+      ai_aas.inference.model_registry_entry: "{{ demo }}"
+    - name: Register again
+      ai_aas.inference.model_registry_entry: "{{ demo }}"
+    - name: Disable
+      ai_aas.inference.model_registry_entry: "{{ demo | combine({'state': 'disabled'}) }}"
+    - name: List
+      ai_aas.inference.model_registry_info:
+"""
 
 
 def as_json(module: str, params: dict[str, Any], *flags: str, env: dict[str, str]) -> dict[str, Any]:
@@ -39,19 +65,17 @@ def granted(registry: Registry, role: Any, password: str) -> str:
 
 
 def test_registers_and_lists(scratch: Registry) -> None:
-    env = {"DATABASE_URL": scratch.url}
-    assert as_json("model_registry_schema", {}, env=env)["changed"]
-    planned = as_json("model_registry_entry", {**DEMO, "endpoint": NEW}, "--check", "--diff", env=env)
-    assert planned["changed"]
-    assert planned["diff"]["after"]["endpoint"] == NEW
-    assert scratch.versions() == []
-    made = as_json("model_registry_entry", {**DEMO, "endpoint": NEW}, env=env)
-    assert made["diff"] == planned["diff"]
-    assert scratch.routed() == (NEW, "system")
-    listed = as_json("model_registry_info", {}, env=env)
-    assert listed["entries"] == [made["entry"]]
+    (play,) = json.loads(playbook(PLAYBOOK, "--diff", env=AS_JSON | {"DATABASE_URL": scratch.url}).stdout)["plays"]
+    results = {task["task"]["name"]: task["hosts"]["localhost"] for task in play["tasks"]}
+    changed = [name for name, result in results.items() if result["changed"]]
+    assert changed == ["Make the table", "Predict", "Register", "Disable"]
+    assert results["Predict"]["diff"] == results["Register"]["diff"]
+    assert results["Register"]["diff"]["after"]["endpoint"] == NEW
+    assert results["List"]["entries"] == [results["Disable"]["entry"]]
+    assert results["Disable"]["previous"] == results["Register"]["entry"]
 
 
+@pytest.mark.parametrize("registry", ["superset"], indirect=True)
 def test_wrong_endpoint_says_what_is_wrong(registry: Registry) -> None:
     failed = as_json("model_registry_entry", {**DEMO, "endpoint": "gpt-oss-20b"}, env={"DATABASE_URL": registry.url})
     assert failed["msg"] == (
