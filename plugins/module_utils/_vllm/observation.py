@@ -14,6 +14,16 @@ HEALS, SUSPECT, PERMANENT = "heals", "suspect", "permanent"
 FAILS_AT_ONCE = {"never": (), "permanent": (PERMANENT,), "suspect": (PERMANENT, SUSPECT)}
 
 
+# Every reason that a verdict can have; docs/readiness.md says what each one means.
+REASONS = frozenset(
+    {"admission_denied", "api_unreachable", "config_missing", "container_error", "crash", "denied", "forbidden"}
+    | {"image_name_invalid", "image_never_present", "image_not_found", "image_pull", "image_unauthorized", "loading"}
+    | {"not_found", "not_generating", "not_serving", "not_vllm", "oom_killed", "probe_failing", "quota", "refused"}
+    | {"rollout", "scheduling", "served", "server_error", "starting", "timeout", "tls_mismatch", "unauthorised"}
+    | {"unhealthy", "unschedulable", "wrong_name"}
+)
+
+
 @dataclass(frozen=True)
 class Answer:
     """What came of one HTTP request: a status with its body, or the kind of failure that replaced them.
@@ -77,7 +87,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`reason` is None when ready, otherwise one word of the documented list."""
+    """`reason` is None when ready, otherwise one of REASONS."""
 
     ready: bool
     reason: str | None
@@ -85,6 +95,10 @@ class Verdict:
     severity: str = HEALS
     phase: str | None = None
     served_models: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.reason is not None and self.reason not in REASONS:
+            raise ValueError(f"{self.reason} is not a documented reason")
 
 
 # What a person can do about a reason. A reason that is missing here passes by itself or says all in its message.
