@@ -15,7 +15,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup requirements lab-build lab-up lab-down lab-status lab-env demo \
-	test lint unit integration molecule sanity
+	test lint unit integration molecule sanity soak
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
@@ -73,3 +73,6 @@ molecule: setup lab-build ## Run the main path's scenario
 
 sanity: setup ## Run ansible-test's sanity tests
 	$(BIN)/python tests/sanity.py
+
+soak: setup lab-build ## Run the long proofs in full, from a printed seed; the result is kept in tests/soak.json
+	$(BIN)/python tests/soak.py
