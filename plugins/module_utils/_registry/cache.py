@@ -42,14 +42,12 @@ class Cache:
         return f"{self.host}:{self.port}/{self.database}"
 
 
-def cache_from(url: str | None, timeout: float) -> Cache | None:
+def cache_from(url: str, timeout: float) -> Cache:
     """Read redis[s]://[user[:password]@]host[:port][/database], with redis-py's ssl_ parameters.
 
     Raises:
         InvalidInputError: it cannot be read. Never repeats it.
     """
-    if not url:
-        return None
     parts = urlsplit(url)
     try:
         port = _DEFAULT_PORT if parts.port is None else parts.port

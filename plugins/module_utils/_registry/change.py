@@ -6,26 +6,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry import cache as router_cache
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry import connection, table
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import Desired, Entry, desired_from
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.plan import Plan, needs_entry, plan
 
 if TYPE_CHECKING:
+    from ansible_collections.ai_aas.inference.plugins.module_utils._registry.cache import Cache
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 NEAREST = 5
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """Where to change an entry, and how."""
 
     database: connection.Database
-    cache: router_cache.Cache | None
+    cache: Cache | None
     cache_settle: float = 0.5
     check: bool = False
     sleep: Callable[[float], None] = time.sleep
@@ -38,9 +36,18 @@ def change_entry(params: Mapping[str, Any], *, check: bool) -> dict[str, Any]:
         InferenceError: a value breaks a rule, or the registry refuses; nothing was changed.
     """
     desired = desired_from(params)
-    cache = router_cache.cache_from(params["redis_url"], params["connect_timeout"])
+    cache = _cache_from(params["redis_url"], params["connect_timeout"])
     settings = Settings(connection.database_from(params), cache, params["cache_settle"], check)
     return apply(desired, settings)
+
+
+def _cache_from(url: str | None, timeout: float) -> Cache | None:
+    # Modules are compiled anew in every task, so what is not used is not imported.
+    if not url:
+        return None
+    from ansible_collections.ai_aas.inference.plugins.module_utils._registry.cache import cache_from
+
+    return cache_from(url, timeout)
 
 
 def apply(desired: Desired, settings: Settings) -> dict[str, Any]:
@@ -91,7 +98,7 @@ def transact(
         return decided, table.update(cursor, layout, decided.after, decided.fields)
 
 
-def invalidate(cache: router_cache.Cache, desired: Desired, settings: Settings, *, again: bool) -> dict[str, Any]:
+def invalidate(cache: Cache, desired: Desired, settings: Settings, *, again: bool) -> dict[str, Any]:
     """Drop the router's copy of an entry.
 
     Args:
@@ -101,6 +108,8 @@ def invalidate(cache: router_cache.Cache, desired: Desired, settings: Settings, 
         again: drop it once more after a moment, since a router that had read the old row just before the
             commit may have put it back.
     """
+    from ansible_collections.ai_aas.inference.plugins.module_utils._registry import cache as router_cache
+
     if settings.check:
         return {"cache": "deleted"}
     key = router_cache.key_of(desired.environment, desired.model_name)

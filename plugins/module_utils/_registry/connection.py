@@ -9,14 +9,9 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError, InvalidInputError
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry.failures import (
-    connection_failure,
-    statement_failure,
-)
 
 if TYPE_CHECKING:
     import psycopg2
@@ -40,20 +35,22 @@ _LOGIN = {
 _TLS = {"ssl_mode": "sslmode", "ca_cert": "sslrootcert", "ssl_cert": "sslcert", "ssl_key": "sslkey"}
 
 
-@dataclass(frozen=True)
-class Database:
+class Database(NamedTuple):
     """How to reach the database, and how a message may call it."""
 
-    parameters: Mapping[str, str] = field(repr=False)
+    parameters: Mapping[str, str]
     target: str
     statement_timeout: float = 30.0
 
+    def __repr__(self) -> str:
+        return f"Database({self.target})"
 
-@dataclass
+
 class Timings:
     """Seconds by step, added up over attempts."""
 
-    seconds: dict[str, float] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -151,10 +148,14 @@ def _connect(database: Database) -> Connection:
     try:
         return psycopg2.connect(**database.parameters)  # type: ignore[call-overload, no-any-return]
     except psycopg2.Error as error:
+        from ansible_collections.ai_aas.inference.plugins.module_utils._registry.failures import connection_failure
+
         raise connection_failure(database.target, str(error)) from None
 
 
 def _refusal(database: Database, error: psycopg2.Error) -> InferenceError:
+    from ansible_collections.ai_aas.inference.plugins.module_utils._registry.failures import statement_failure
+
     diagnosis = error.diag
     return statement_failure(
         database.target, error.pgcode or "", diagnosis.column_name or "", diagnosis.constraint_name or ""

@@ -7,8 +7,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InvalidInputError
 
@@ -40,8 +39,7 @@ _PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """A Kubernetes service and its port."""
 
     service: str
@@ -52,8 +50,7 @@ class Endpoint:
         return f"{self.service}.{self.namespace}.{_DOMAIN}:{self.port}"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One row of the registry. What the table has no column for is None."""
 
     model_name: str
@@ -78,15 +75,16 @@ class Entry:
         return self.status == "ready" and self.endpoint is not None
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return self._asdict()
 
     def declared(self) -> dict[str, Any]:
         """The part that a user declares, for a diff that is the same before and after the change is made."""
-        return {name: value for name, value in asdict(self).items() if name in (*DECLARED, "model_name", "environment")}
+        return {
+            name: value for name, value in self._asdict().items() if name in (*DECLARED, "model_name", "environment")
+        }
 
 
-@dataclass(frozen=True)
-class Desired:
+class Desired(NamedTuple):
     """What a user asks of an entry. None leaves a value as it is."""
 
     model_name: str
@@ -113,7 +111,7 @@ def desired_from(params: Mapping[str, Any]) -> Desired:
     Raises:
         InvalidInputError: a value breaks a rule; names the value and the rule.
     """
-    given = {name: params[name] for name in Desired.__dataclass_fields__}
+    given = {name: params[name] for name in Desired._fields}
     check_model_name(given["model_name"])
     _check_place(given["endpoint"], given["namespace"])
     if given["revision"] is not None and not 1 <= given["revision"] <= MAX_REVISION:

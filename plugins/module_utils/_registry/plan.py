@@ -5,8 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError, InvalidInputError
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import (
@@ -17,8 +16,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry i
 )
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """The entry before and after, and what leads from one to the other."""
 
     before: Entry | None
@@ -77,11 +75,11 @@ def plan(
             raise missing_entry(desired, known)
         return Plan(None, None) if desired.state == "absent" else _insert(desired, defaults or {})
     if desired.state in ("disabled", "absent"):
-        return _update(current, replace(current, status="disabled"), "disable")
+        return _update(current, current._replace(status="disabled"), "disable")
     if desired.state == "enabled":
         return _update(current, _merged(current, desired), "enable")
     result = _update(current, _merged(current, desired), "update:status")
-    return replace(result, kept_disabled=current.status == "disabled")
+    return result._replace(kept_disabled=current.status == "disabled")
 
 
 def missing_entry(desired: Desired, known: Sequence[str]) -> InferenceError:
@@ -141,7 +139,7 @@ def _merged(current: Entry, desired: Desired) -> Entry:
         values["status"] = "ready"
     elif current.status != "disabled":
         values["status"] = desired.status
-    return replace(current, **values)
+    return current._replace(**values)
 
 
 def _namespace(current: Entry, desired: Desired, endpoint: str) -> str | None:

@@ -7,9 +7,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import DECLARED, Desired, Entry
@@ -54,8 +53,7 @@ _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('model_registry_entries:'
 _LITERAL = re.compile(r"\(?(?:'((?:[^']|'')*)'|(-?[0-9.]+))\)?(?:::[\w ,()\"]+)?")
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """What the catalogue says about a column."""
 
     name: str
@@ -72,8 +70,7 @@ class Column:
         return found[2] if found[1] is None else found[1].replace("''", "'")
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """The columns that the table has."""
 
     columns: Mapping[str, Column]

@@ -39,6 +39,8 @@ from psycopg2 import sql
 from tests.lab import state, stores
 from tests.lab.process import free_ports
 
+Spec = Mapping[str, Any]
+
 LAYOUTS = ("superset", "foreign")
 ADMIN_PASSWORD = "administrator"
 FOREIGN = (Path(__file__).parent / "ai_aas.sql").read_text()
@@ -76,15 +78,15 @@ class Registry:
     def entry(self, *, check: bool = False, **params: object) -> dict[str, Any]:
         """What model_registry_entry returns, for `demo` in development unless told otherwise."""
         given = {"model_name": "demo", "environment": "development", "database_url": self.url, "cache_settle": 0}
-        spec = {**model_registry_entry.ARGUMENTS, **connection_arguments(), **cache_arguments()}
+        spec: Spec = {**model_registry_entry.ARGUMENTS, **connection_arguments(), **cache_arguments()}
         return change_entry(_filled(spec, given | params), check=check)
 
     def info(self, **params: object) -> dict[str, Any]:
-        spec = {**model_registry_info.ARGUMENTS, **connection_arguments()}
+        spec: Spec = {**model_registry_info.ARGUMENTS, **connection_arguments()}
         return list_entries(_filled(spec, {"database_url": self.url} | params))
 
     def schema(self, *, check: bool = False, **params: object) -> dict[str, Any]:
-        spec = {**model_registry_schema.ARGUMENTS, **connection_arguments()}
+        spec: Spec = {**model_registry_schema.ARGUMENTS, **connection_arguments()}
         return ensure_schema(_filled(spec, {"database_url": self.url} | params), check=check)
 
     def execute(self, statement: str | sql.Composable, *values: object) -> list[tuple[Any, ...]]:
@@ -121,7 +123,7 @@ class Registry:
         self.execute(statement, *values.values())
 
 
-def _filled(spec: Mapping[str, Mapping[str, Any]], params: Mapping[str, object]) -> dict[str, object]:
+def _filled(spec: Spec, params: Mapping[str, object]) -> dict[str, object]:
     """Parameters as Ansible hands them to a module."""
     assert params.keys() <= spec.keys()
     return {name: option.get("default") for name, option in spec.items()} | dict(params)

@@ -47,11 +47,6 @@ def test_address_that_cannot_be_read_is_not_repeated(url: str) -> None:
     assert "s3cret" not in caught.value.message
 
 
-@pytest.mark.parametrize("url", [None, ""])
-def test_no_address(url: str | None) -> None:
-    assert cache_from(url, 5.0) is None
-
-
 def test_command() -> None:
     assert encoded(["DEL", "ü"]) == b"*2\r\n$3\r\nDEL\r\n$2\r\n\xc3\xbc\r\n"
     assert key_of("staging", "a:b") == "model_registry:staging:a:b"

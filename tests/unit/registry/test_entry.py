@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 GOOD = "demo.system.svc.cluster.local:8000"
 LONGEST = "a" * 63
-NOTHING: dict[str, Any] = dict.fromkeys(Desired.__dataclass_fields__) | {
+NOTHING: dict[str, Any] = dict.fromkeys(Desired._fields) | {
     "model_name": "demo",
     "environment": "staging",
     "state": "present",

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -64,7 +63,7 @@ DEFAULTS = {"revision": 3, "deployment_target": "self_hosted", "metadata": {}}
 def test_decisions(
     current: dict[str, Any] | None, asked: dict[str, Any], actions: list[str], after: dict[str, Any]
 ) -> None:
-    decided = plan(None if current is None else replace(READY, **current), replace(ASKED, **asked), DEFAULTS)
+    decided = plan(None if current is None else READY._replace(**current), ASKED._replace(**asked), DEFAULTS)
     assert list(decided.actions) == actions
     assert decided.changed is bool(actions)
     assert decided.after is not None
@@ -74,7 +73,7 @@ def test_decisions(
 
 
 def test_absent_stays_absent() -> None:
-    decided = plan(None, replace(ASKED, state="absent"))
+    decided = plan(None, ASKED._replace(state="absent"))
     assert (decided.before, decided.after, decided.actions) == (None, None, ())
     assert decided.diff() == {"before": {}, "after": {}, "before_header": "", "after_header": ""}
 
@@ -92,7 +91,7 @@ def test_absent_stays_absent() -> None:
 )
 def test_refusals(current: dict[str, Any] | None, asked: dict[str, Any], message: str) -> None:
     with pytest.raises(InferenceError) as caught:
-        plan(None if current is None else replace(READY, **current), replace(ASKED, **asked))
+        plan(None if current is None else READY._replace(**current), ASKED._replace(**asked))
     assert message in caught.value.message
 
 
@@ -110,12 +109,12 @@ def test_refusals(current: dict[str, Any] | None, asked: dict[str, Any], message
     ],
 )
 def test_when_a_route_is_taken_away(current: dict[str, Any] | None, asked: dict[str, Any], withdraws: bool) -> None:
-    decided = plan(None if current is None else replace(READY, **current), replace(ASKED, **asked))
+    decided = plan(None if current is None else READY._replace(**current), ASKED._replace(**asked))
     assert decided.withdraws is withdraws
 
 
 def test_diff_shows_declared_values_alone() -> None:
-    decided = plan(replace(READY, id=3, updated_at="then"), replace(ASKED, endpoint=NEW))
+    decided = plan(READY._replace(id=3, updated_at="then"), ASKED._replace(endpoint=NEW))
     diff = decided.diff()
     assert diff["before_header"] == diff["after_header"] == "demo (staging)"
     assert diff["before"]["endpoint"] == OLD
@@ -164,7 +163,7 @@ def test_what_is_done_need_not_be_done_again(current: Entry | None, desired: Des
     assert second.after == first.after
 
 
-@given(entries, wishes.map(lambda desired: replace(desired, state="present")))
+@given(entries, wishes.map(lambda desired: desired._replace(state="present")))
 def test_only_a_person_enables_and_disables(current: Entry, desired: Desired) -> None:
     try:
         after = plan(current, desired).after
