@@ -168,6 +168,7 @@ class Container:
         await self.prober.close()
         if self._kill_timer:
             self._kill_timer.cancel()
+            self._kill_timer = None
         reason = "OOMKilled" if self.process.was_killed_by_others else "Error" if code else "Completed"
         self.process = None
         self._finish(begin, started_at, code, reason, self._message(code))
@@ -195,6 +196,8 @@ class Container:
             await self._over.wait()
             return
         self._stopping = True
+        if self.prober:
+            self.prober.health.killed = True  # only readiness is looked at from now on
         self.emit("Killing", message)
         if grace <= 0:
             process.kill()
@@ -205,9 +208,13 @@ class Container:
         await self._over.wait()
 
     def _kill_after(self, process: Process | Nothing, seconds: float) -> None:
+        """SIGKILL then, unless it was to come sooner."""
+        loop = asyncio.get_running_loop()
+        moment = loop.time() + max(seconds, 0)
         if self._kill_timer:
+            moment = min(moment, self._kill_timer.when())
             self._kill_timer.cancel()
-        self._kill_timer = asyncio.get_running_loop().call_later(max(seconds, 0), process.kill)
+        self._kill_timer = loop.call_at(moment, process.kill)
 
     async def _run_pre_stop(self, grace: float, process: Process | Nothing) -> None:
         hook = self.spec.get("lifecycle", {}).get("preStop")

@@ -14,6 +14,7 @@ from tests.lab.kubelet.api import Api
 from tests.lab.kubelet.events import Recorder
 from tests.lab.kubelet.network import Network
 from tests.lab.kubelet.pod import Pod
+from tests.lab.kubelet.reporter import tell_failure
 from tests.lab.kubelet.settings import Settings
 from tests.lab.kubelet.watch import Sink, Watcher
 
@@ -59,6 +60,7 @@ class Kubelet:
     async def run(self, end: asyncio.Event) -> None:
         """Until told to end."""
         recorder = asyncio.create_task(self.recorder.run())
+        recorder.add_done_callback(partial(tell_failure, traceback.print_exception))
         for path, sink in (("/api/v1/nodes", self.on_node), ("/api/v1/pods", self.on_pod)):
             Watcher(self.api, path, partial(self._hand_over, asyncio.get_running_loop(), sink)).start()
         await end.wait()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
+from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
@@ -95,12 +96,12 @@ class Pod:
     async def run(self) -> None:
         """From its start to its deletion."""
         self._spawn(self.reporter.run())
-        life = asyncio.create_task(self._live())
+        life = self.reporter.start(self._live())
         deleting = asyncio.create_task(self.deleting.wait())
         try:
             done, _ = await asyncio.wait({life, deleting}, return_when=asyncio.FIRST_COMPLETED)
             if life in done:
-                life.result()
+                life.result()  # what went wrong ends the pod's course here, and it is begun anew
             await deleting
             await self._terminate(life)
         finally:
@@ -114,8 +115,8 @@ class Pod:
         await self.reporter.persist(lambda: self.network.withdraw(self.document))
         self._forget()
 
-    def _spawn(self, *actions: Any) -> None:
-        self._tasks += [asyncio.create_task(action) for action in actions]
+    def _spawn(self, *actions: Coroutine[Any, Any, None]) -> None:
+        self._tasks += [self.reporter.start(action) for action in actions]
 
     async def _kill(self) -> None:
         for container in self.containers:

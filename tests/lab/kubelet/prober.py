@@ -25,7 +25,8 @@ class Prober:
         self.health = Health(spec, time.monotonic(), container.pod.origin)
         self._moved = asyncio.Event()
         self._report()
-        self._tasks = [asyncio.create_task(self._follow(probe)) for probe in self.health.probes.values()]
+        self._start = container.pod.reporter.start
+        self._tasks = [self._start(self._follow(probe)) for probe in self.health.probes.values()]
         self._kill: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
@@ -35,7 +36,7 @@ class Prober:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _follow(self, probe: Probe) -> None:
-        while probe.kind is not Kind.STARTUP and self.health.is_gated(probe.kind):
+        if probe.kind is not Kind.STARTUP and self.health.is_gated(probe.kind):
             await self._moved.wait()
         due = self.health.first_due(probe.kind, time.monotonic())
         await self._sleep_until(due)
@@ -63,7 +64,7 @@ class Prober:
         if change.kill:
             self.container.killed_by_probe = True
             text = f"Container {self.container.record.name} failed {probe.kind.value.lower()} probe"
-            self._kill = asyncio.create_task(self.container.stop(self._grace(probe), f"{text}, will be restarted"))
+            self._kill = self._start(self.container.stop(self._grace(probe), f"{text}, will be restarted"))
 
     def _grace(self, probe: Probe) -> float:
         return float(probe.spec.get("terminationGracePeriodSeconds") or self.container.pod.grace_period)

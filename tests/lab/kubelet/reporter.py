@@ -7,7 +7,9 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from tests.lab.kubelet.api import Api, ApiError
@@ -28,6 +30,12 @@ class Node(Protocol):
 
     address: str
     reachable: asyncio.Event
+
+
+def tell_failure(complain: Callable[[BaseException], None], task: asyncio.Task[None]) -> None:
+    """For a task that nobody waits for: what ended it must be seen. To be given to add_done_callback."""
+    if not task.cancelled() and (error := task.exception()):
+        complain(error)
 
 
 class Reporter:
@@ -86,6 +94,14 @@ class Reporter:
                     return None
                 await asyncio.sleep(RETRY_SECONDS)
 
-    def complain(self, error: Exception) -> None:
+    def complain(self, error: BaseException) -> None:
         """Trouble that is not the pod's own."""
         print(f"kubelet: pod {self.name}: {error!r}", file=sys.stderr, flush=True)
+        if not isinstance(error, ApiError):
+            traceback.print_exception(error)
+
+    def start(self, action: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run something beside the pod's own course."""
+        task = asyncio.create_task(action)
+        task.add_done_callback(partial(tell_failure, self.complain))
+        return task

@@ -40,10 +40,11 @@ def read_settings(state_dir: Path, environ: Mapping[str, str] = os.environ) -> S
     """Settings from the environment."""
     kept = {name: value for name, value in environ.items() if name in KEPT or name.startswith(("LAB_VLLM_", "AI_AAS_"))}
     command = shlex.split(environ.get("LAB_VLLM_COMMAND", ""))
+    # A real vLLM was installed by somebody whose environment it needs; a stand-in needs nothing.
     return Settings(
         state_dir,
         float(environ.get("LAB_PULL_SECONDS", "0.1")),
         float(environ.get("LAB_BACKOFF_SECONDS", "1")),
         tuple(command) or None,
-        kept,
+        dict(environ) if command else kept,
     )
