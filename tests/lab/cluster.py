@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from tests.lab import build, state
-from tests.lab.errors import StartError
-from tests.lab.kubeapi import KubeApi
+from tests.lab.kubeapi import KubeApi, Object
 from tests.lab.paths import MANIFESTS
 from tests.lab.process import LOOPBACK, Daemon, environment, run, start, wait_until
 
@@ -45,8 +45,30 @@ def kubeconfig(state_dir: Path) -> Path:
     return state_dir / "kubeconfig"
 
 
-def log(state_dir: Path, component: str) -> Path:
-    return _folder(state_dir) / "logs" / f"{component}.log"
+@dataclass(frozen=True)
+class Component:
+    """A process that kwokctl started; its pid file is all that kwokctl tells of it."""
+
+    name: str
+    folder: Path
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "logs" / f"{self.name}.log"
+
+    def pid(self) -> int | None:
+        """None before it was started."""
+        path = self.folder / "pids" / f"{self.name}.pid"
+        content = path.read_text(encoding="ascii") if path.is_file() else ""
+        return int(content) if content else None
+
+    def has_ended(self) -> bool:
+        pid = self.pid()
+        return pid is not None and state.start_time(pid) is None
+
+
+def components(state_dir: Path) -> list[Component]:
+    return [Component(name, state_dir / "kwok" / "clusters" / _NAME) for name in COMPONENTS]
 
 
 def start_control_plane(state_dir: Path, ports: Mapping[str, int]) -> None:
@@ -58,9 +80,8 @@ def start_control_plane(state_dir: Path, ports: Mapping[str, int]) -> None:
             _command(state_dir, ports),
             seconds=_SECONDS,
             extra_environment=_environment(state_dir),
+            watched=components(state_dir),
         )
-    except StartError as error:
-        raise _with_component_log(state_dir, error) from error
     finally:
         _record(state_dir)
 
@@ -68,19 +89,25 @@ def start_control_plane(state_dir: Path, ports: Mapping[str, int]) -> None:
 def add_nodes(state_dir: Path, port: int) -> Daemon:
     """Make the nodes, start kwok to keep them alive, and wait until pods could be scheduled on them."""
     api = KubeApi(kubeconfig(state_dir))
-    for node in yaml.safe_load((MANIFESTS / "nodes.yaml").read_text(encoding="utf-8"))["items"]:
+    for node in _manifest("nodes.yaml"):
         api.create("/api/v1/nodes", node)
-    wait_until("kwok's CRDs", lambda: _not_served(api), [], _SECONDS, log(state_dir, "kube-apiserver"))
+    watched = components(state_dir)
+    wait_until("kwok's CRDs", lambda: _not_served(api), watched, _SECONDS, watched[-1].log)
     kwok = _start_kwok(state_dir, port)
     # The API server holds the first object of a new CRD back for two seconds.
-    for stage in yaml.safe_load_all((MANIFESTS / "stages.yaml").read_text(encoding="utf-8")):
+    for stage in yaml.safe_load((MANIFESTS / "stages.yaml").read_text(encoding="utf-8"))["items"]:
         api.create("/apis/kwok.x-k8s.io/v1alpha1/stages", stage)
-    wait_until("the nodes to be schedulable", lambda: _not_schedulable(api), [kwok], _SECONDS)
+    wait_until("the nodes to be schedulable", lambda: _not_schedulable(api), [kwok, *watched], _SECONDS)
     return kwok
 
 
+def _manifest(name: str) -> list[Object]:
+    items: list[Object] = yaml.safe_load((MANIFESTS / name).read_text(encoding="utf-8"))["items"]
+    return items
+
+
 def _start_kwok(state_dir: Path, port: int) -> Daemon:
-    pki = _folder(state_dir) / "pki"
+    pki = state_dir / "kwok" / "clusters" / _NAME / "pki"
     return start(
         state_dir,
         KWOK,
@@ -124,10 +151,9 @@ def _environment(state_dir: Path) -> dict[str, str]:
 
 def _record(state_dir: Path) -> None:
     """kwokctl leaves pid files without a start time: turn them into records as soon as it has ended."""
-    for component in COMPONENTS:
-        path = _folder(state_dir) / "pids" / f"{component}.pid"
-        if path.is_file() and state.start_time(pid := int(path.read_text(encoding="ascii"))) is not None:
-            state.record(state_dir, component, pid)
+    for component in components(state_dir):
+        if (pid := component.pid()) and not component.has_ended():
+            state.record(state_dir, component.name, pid)
 
 
 def _not_served(api: KubeApi) -> str | None:
@@ -148,16 +174,3 @@ def _not_schedulable(api: KubeApi) -> str | None:
     # Without it the API server refuses every pod.
     accounts = api.get("/api/v1/namespaces/default/serviceaccounts")["items"]
     return None if accounts else "namespace default has no service account yet"
-
-
-def _with_component_log(state_dir: Path, error: StartError) -> StartError:
-    """Name the component that ended, since kwokctl only says that its wait was in vain."""
-    for component in COMPONENTS:
-        path = _folder(state_dir) / "pids" / f"{component}.pid"
-        if path.is_file() and state.start_time(int(path.read_text(encoding="ascii"))) is None:
-            return StartError(f"{component} ended while the cluster started.", log(state_dir, component))
-    return error
-
-
-def _folder(state_dir: Path) -> Path:
-    return state_dir / "kwok" / "clusters" / _NAME

@@ -19,7 +19,7 @@ from tests.lab.config import Lab
 from tests.lab.errors import StartError
 from tests.lab.lock import held
 from tests.lab.paths import make_private
-from tests.lab.process import Daemon, free_ports, start, wait_until
+from tests.lab.process import Daemon, Watched, free_ports, start, wait_until
 
 Report = Callable[[str], None]
 
@@ -95,10 +95,9 @@ def _start(state_dir: Path, report: Report) -> Lab:
     report("starting the router and the kubelet, waiting for the nodes")
     router = _start_router(lab)
     kubelet = _start_kubelet(lab)
-    cluster.add_nodes(state_dir, lab.ports[cluster.KWOK])
-    wait_until("the router", lambda: health.http_problem(lab.ports["router"], "/healthz"), [router], _SECONDS)
-    wait_until("the kubelet", lambda: health.kubelet_problem(state_dir), [kubelet], _SECONDS)
-    wait_until("all components to be healthy", lambda: health.problem_of(lab), [], _SECONDS)
+    kwok = cluster.add_nodes(state_dir, lab.ports[cluster.KWOK])
+    watched: list[Watched] = [router, kubelet, kwok, *cluster.components(state_dir)]
+    wait_until("all components to be healthy", lambda: health.problem_of(lab), watched, _SECONDS)
     lab.save()
     return lab
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from tests.lab import state
 from tests.lab.errors import StartError
@@ -22,9 +23,21 @@ LOOPBACK = "127.0.0.1"
 _POLL = 0.05
 
 
+class Watched(Protocol):
+    """A process that should keep running, with the log that says why it does not."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def log(self) -> Path: ...
+
+    def has_ended(self) -> bool: ...
+
+
 @dataclass(frozen=True)
 class Daemon:
-    """A process that should keep running, with the log that says why it does not."""
+    """A process that this one started."""
 
     name: str
     log: Path
@@ -83,12 +96,13 @@ def run(
     *,
     seconds: float,
     extra_environment: Mapping[str, str] | None = None,
+    watched: Sequence[Watched] = (),
 ) -> None:
-    """Run a command to its end, recorded meanwhile. It is ended when it takes too long."""
+    """Run a command to its end, recorded meanwhile. It is ended when it takes too long or a watched process ends."""
     daemon = start(state_dir, name, command, extra_environment=extra_environment)
     try:
         wait_until(
-            f"{name} to finish", lambda: None if daemon.has_ended() else "it still runs", [], seconds, daemon.log
+            f"{name} to finish", lambda: None if daemon.has_ended() else "it still runs", watched, seconds, daemon.log
         )
     finally:
         state.end(state_dir, name, grace=0)
@@ -99,19 +113,19 @@ def run(
 def wait_until(
     what: str,
     problem: Callable[[], str | None],
-    daemons: Sequence[Daemon],
+    watched: Sequence[Watched],
     seconds: float,
     log: Path | None = None,
 ) -> None:
-    """Poll until `problem` returns None. A daemon that ends meanwhile fails the wait at once."""
+    """Poll until `problem` returns None. A watched process that ends meanwhile fails the wait at once."""
     deadline = time.monotonic() + seconds
     while reason := problem():
-        for daemon in daemons:
-            if daemon.has_ended():
-                raise StartError(f"{daemon.name} ended while the lab waited for {what}.", daemon.log)
+        for process in watched:
+            if process.has_ended():
+                raise StartError(f"{process.name} ended while the lab waited for {what}.", process.log)
         if time.monotonic() > deadline:
             raise StartError(
                 f"Waited {seconds:.0f} s for {what} in vain: {reason}.",
-                log or (daemons[0].log if daemons else None),
+                log or (watched[0].log if watched else None),
             )
         time.sleep(_POLL)
