@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import pwd
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,9 @@ import pytest
 
 from tests.integration.lab.sockets import listening
 from tests.integration.lab_cli import LabCli
-from tests.lab import build, state
+from tests.lab import build, process, state
+from tests.lab import lab as lab_module
+from tests.lab.kubeapi import KubeApi
 from tests.lab.paths import default_name
 
 _DEADLINE = 60.0
@@ -34,10 +37,10 @@ def pair() -> Iterator[tuple[LabCli, LabCli]]:
     """Two labs, brought up at the same moment."""
     labs = LabCli(f"{default_name()}-a"), LabCli(f"{default_name()}-b")
     try:
-        processes = [lab.popen("up") for lab in labs]
-        for process in processes:
-            _, stderr = process.communicate(timeout=120)
-            assert process.returncode == 0, stderr
+        starts = [lab.popen("up") for lab in labs]
+        for start in starts:
+            _, stderr = start.communicate(timeout=120)
+            assert start.returncode == 0, stderr
             print(stderr)
         yield labs
     finally:
@@ -113,6 +116,19 @@ def test_up_after_a_kill_starts_anew_and_leaves_nothing_behind(pair: tuple[LabCl
     assert state.living(other.state_dir) == untouched
 
 
+def test_a_lost_node_stays_lost_until_its_label_goes(pair: tuple[LabCli, LabCli]) -> None:
+    """Not in the shared lab: a lost node would disturb others."""
+    api, path = KubeApi(Path(pair[1].running().kubeconfig)), "/api/v1/nodes/gpu-node-0"
+    api.patch(path, {"metadata": {"labels": {"lab-lost": "true"}}})
+    condition = {"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown", "message": "lost"}
+    api.patch(f"{path}/status", {"status": {"conditions": [condition]}})
+    # The node lifecycle controller reacts; by then kwok would long have made it Ready again.
+    wait_for("the taint of a lost node", lambda: "node.kubernetes.io/unreachable" in _taints(api, path))
+    assert _ready(api, path) == "Unknown"
+    api.patch(path, {"metadata": {"labels": {"lab-lost": None}}})
+    wait_for("the node to come back", lambda: _ready(api, path) == "True")
+
+
 def test_down_is_idempotent_and_removes_the_state(pair: tuple[LabCli, LabCli]) -> None:
     """Both labs end here, so that the tests below have the machine for themselves."""
     for lab in pair:
@@ -130,17 +146,33 @@ def test_down_is_idempotent_and_removes_the_state(pair: tuple[LabCli, LabCli]) -
 def test_up_after_a_kill_of_up_itself(moment: str) -> None:
     lab = LabCli(f"{default_name()}-killed")
     try:
-        process = lab.popen("up")
+        killed = lab.popen("up")
         # etcd's record is written late; its pid file shows the moment between fork and record.
         unrecorded = lab.state_dir / "kwok/clusters/lab/pids" / f"{moment}.pid"
         wait_for(f"{moment} to start", lambda: moment in state.living(lab.state_dir) or unrecorded.exists())
-        process.kill()
-        process.communicate()
+        killed.kill()
+        killed.communicate()
         lab.up()
         assert lab.call("status").returncode == 0
         _assert_no_strays(lab)
     finally:
         lab.down()
+
+
+def test_a_port_that_another_process_takes_leads_to_new_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    cli = LabCli(f"{default_name()}-ports")
+    said: list[str] = []
+    with socket.socket() as squatter:
+        squatter.bind((process.LOOPBACK, 0))
+        squatter.listen()
+        taken = iter([{"kube-scheduler": squatter.getsockname()[1]}, {}])
+        monkeypatch.setattr(lab_module, "free_ports", lambda names: process.free_ports(names) | next(taken))
+        try:
+            running = lab_module.up(cli.state_dir, said.append)
+            assert running.ports["kube-scheduler"] != squatter.getsockname()[1]
+            assert any("another process took one of the ports" in line for line in said)
+        finally:
+            cli.down()
 
 
 def test_lab_comes_up_as_an_ordinary_user_with_a_deep_home(tmp_path: Path) -> None:
@@ -179,3 +211,12 @@ def _assert_no_strays(lab: LabCli) -> None:
 
 def _parent(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+
+
+def _ready(api: KubeApi, path: str) -> str:
+    conditions = api.get(path)["status"]["conditions"]
+    return next(str(entry["status"]) for entry in conditions if entry["type"] == "Ready")
+
+
+def _taints(api: KubeApi, path: str) -> list[str]:
+    return [taint["key"] for taint in api.get(path)["spec"].get("taints", [])]

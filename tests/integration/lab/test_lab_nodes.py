@@ -7,15 +7,12 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.conftest import SharedLab
-from tests.integration.lab_cli import LabCli
 from tests.lab.kubeapi import KubeApi
-from tests.lab.paths import default_name
 
 _DEADLINE = 30.0
 _TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
@@ -68,29 +65,3 @@ def test_each_gpu_node_has_two(lab: SharedLab) -> None:
         assert node["status"]["allocatable"]["nvidia.com/gpu"] == "2"
         assert node["metadata"]["labels"]["nvidia.com/gpu.present"] == "true"
         assert {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"} in node["spec"]["taints"]
-
-
-def test_a_lost_node_stays_lost_until_its_label_goes() -> None:
-    """In a lab of its own: a lost node would disturb whoever shares it."""
-    lab = LabCli(f"{default_name()}-lost")
-    try:
-        api, path = KubeApi(Path(lab.up().kubeconfig)), "/api/v1/nodes/gpu-node-0"
-        api.patch(path, {"metadata": {"labels": {"lab-lost": "true"}}})
-        condition = {"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown", "message": "lost"}
-        api.patch(f"{path}/status", {"status": {"conditions": [condition]}})
-        # The node's own controller reacts; by then kwok would long have made it Ready again.
-        wait_for("the taint of a lost node", lambda: "node.kubernetes.io/unreachable" in _taints(api, path))
-        assert _ready(api, path) == "Unknown"
-        api.patch(path, {"metadata": {"labels": {"lab-lost": None}}})
-        wait_for("the node to come back", lambda: _ready(api, path) == "True")
-    finally:
-        lab.down()
-
-
-def _ready(api: KubeApi, path: str) -> str:
-    conditions = api.get(path)["status"]["conditions"]
-    return next(str(entry["status"]) for entry in conditions if entry["type"] == "Ready")
-
-
-def _taints(api: KubeApi, path: str) -> list[str]:
-    return [taint["key"] for taint in api.get(path)["spec"].get("taints", [])]

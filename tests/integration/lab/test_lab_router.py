@@ -11,12 +11,9 @@ from __future__ import annotations
 import json
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 import psycopg2
@@ -26,95 +23,12 @@ import requests
 from psycopg2 import sql
 
 from tests.integration.conftest import SharedLab
+from tests.integration.lab.router_world import DEADLINE, TABLE, ModelServer, World, create, wait_for
 from tests.lab import state
 from tests.lab.health import http_problem
 from tests.lab.kubeapi import KubeApi
 from tests.lab.process import free_ports, start, wait_until
 from tests.lab.resolver import Resolver, Target, UnresolvableError
-
-_DEADLINE = 20.0
-_TABLE = """
-    CREATE TABLE model_registry_entries (
-        model_id uuid PRIMARY KEY DEFAULT gen_random_uuid(), model_name text NOT NULL, revision int NOT NULL DEFAULT 1,
-        deployment_status text NOT NULL, deployment_endpoint text, deployment_environment text NOT NULL,
-        deployment_namespace text, UNIQUE (model_name, deployment_environment))
-"""
-
-
-class ModelServer(BaseHTTPRequestHandler):
-    """Completes, fails or dawdles, as the prompt says."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        prompt = request.get("prompt")
-        if prompt == "dawdle":
-            time.sleep(2)
-        status = 400 if prompt == "fail" else 200
-        content = {"path": self.path, "model": request["model"], "authorization": self.headers.get("Authorization")}
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        if prompt == "stream":
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            for part in (body[:5], body[5:], b""):
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
-        else:
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    def log_message(self, *_arguments: object) -> None:
-        """Silence."""
-
-
-@dataclass
-class World:
-    """A router with its registry, its cache and the names that resolve."""
-
-    url: str
-    database_url: str
-    cache: redis.Redis
-    kubeconfig: Path
-    namespace: str
-
-    @property
-    def endpoint(self) -> str:
-        return f"llama.{self.namespace}.svc.cluster.local:80"
-
-    def execute(self, statement: str, *values: object) -> None:
-        connection = psycopg2.connect(self.database_url)
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.execute(statement, values)
-        finally:
-            connection.close()
-
-    def register(self, name: str, *, environment: str = "development", **columns: object) -> None:
-        row: dict[str, object] = {"deployment_status": "ready", "deployment_endpoint": self.endpoint}
-        row |= {"deployment_namespace": self.namespace, **columns}
-        names = ", ".join(row)
-        self.execute(
-            f"INSERT INTO model_registry_entries (model_name, deployment_environment, {names})"  # noqa: S608
-            " VALUES (%s, %s, %s, %s, %s)",
-            name,
-            environment,
-            *row.values(),
-        )
-
-    def complete(self, model: str, *, environment: str | None = None, **words: Any) -> requests.Response:
-        path = f"/{environment}/v1/completions" if environment else "/v1/completions"
-        body = {"model": model, "prompt": words.pop("prompt", "hi")}
-        return requests.post(f"{self.url}{path}", json=body, timeout=_DEADLINE, **words)
-
-
-def wait_for(what: str, condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + _DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {_DEADLINE:.0f} s for {what} in vain"
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +47,7 @@ def namespace(lab: SharedLab, model_server: int) -> Iterator[str]:
     api.create("/api/v1/namespaces", {"metadata": {"name": name}, "kind": "Namespace"})
     for service in ("llama", "lonely"):
         spec = {"ports": [{"name": "http", "port": 80, "targetPort": 8000}]}
-        _create(api, f"/api/v1/namespaces/{name}/services", "Service", service, spec=spec)
+        create(api, f"/api/v1/namespaces/{name}/services", "Service", service, spec=spec)
     labels = {"kubernetes.io/service-name": "llama"}
     address = {
         "addresses": ["10.0.0.1"],
@@ -142,18 +56,12 @@ def namespace(lab: SharedLab, model_server: int) -> Iterator[str]:
     }
     slices = f"/apis/discovery.k8s.io/v1/namespaces/{name}/endpointslices"
     ports = [{"name": "http", "port": 8000}]
-    _create(api, slices, "EndpointSlice", "llama-1", labels, addressType="IPv4", endpoints=[address], ports=ports)
+    create(api, slices, "EndpointSlice", "llama-1", labels, addressType="IPv4", endpoints=[address], ports=ports)
     rule = {"ports": [8000], "target": {"address": "127.0.0.1", "port": model_server}}
     forwards = f"/apis/kwok.x-k8s.io/v1alpha1/namespaces/{name}/portforwards"
-    _create(api, forwards, "PortForward", "llama-0", spec={"forwards": [rule]})
+    create(api, forwards, "PortForward", "llama-0", spec={"forwards": [rule]})
     yield name
     api.delete(f"/api/v1/namespaces/{name}")
-
-
-def _create(api: KubeApi, path: str, kind: str, name: str, labels: dict[str, str] | None = None, **rest: Any) -> None:
-    version = "v1" if path.startswith("/api/") else "/".join(path.split("/")[2:4])
-    metadata = {"name": name, "labels": labels or {}}
-    api.create(path, {"apiVersion": version, "kind": kind, "metadata": metadata, **rest})
 
 
 @pytest.fixture(scope="module")
@@ -184,9 +92,9 @@ def start_router(
         port = free_ports(["router"])["router"]
         command = [sys.executable, "-m", "tests.lab.router", "--port", str(port), *options]
         daemon = start(folder, name, command, extra_environment=settings)
-        wait_until("the router", lambda: http_problem(port, "/healthz"), [daemon], _DEADLINE)
+        wait_until("the router", lambda: http_problem(port, "/healthz"), [daemon], DEADLINE)
         cache = redis.Redis.from_url(redis_url, decode_responses=True)
-        return World(f"http://127.0.0.1:{port}", database_url, cache, lab.kubeconfig, namespace)
+        return World(f"http://127.0.0.1:{port}", database_url, cache, namespace)
 
     try:
         yield begin
@@ -200,13 +108,13 @@ def router(start_router: Callable[..., World]) -> World:
     # Before the table exists, so that the first of these tests sees a registry without one.
     assert world.complete("nobody").status_code == 404
     assert world.complete("nobody").json()["error"]["code"] == "model_not_found"
-    world.execute(_TABLE)
+    world.execute(TABLE)
     return world
 
 
 def test_a_completion_goes_through(router: World) -> None:
     router.register("through")
-    first, second = (router.complete("through", headers={"Authorization": "Bearer key"}) for _ in range(2))
+    first, second = (router.complete("through", headers={"Authorization": "Bearer key"}) for _unused in range(2))
     assert first.status_code == 200
     assert first.json() == {"path": "/v1/completions", "model": "through", "authorization": "Bearer key"}
     assert first.headers["X-Route-Endpoint"] == router.endpoint
@@ -290,7 +198,7 @@ def test_a_held_request_fills_the_cache_after_the_change(router: World) -> None:
     router.execute("DELETE FROM model_registry_entries WHERE model_name = 'raced'")
     router.cache.delete("model_registry:development:raced")
     requests.post(f"{router.url}/_lab/release", timeout=5).raise_for_status()
-    thread.join(_DEADLINE)
+    thread.join(DEADLINE)
     assert answers == [200]
     assert router.complete("raced").headers["X-Route-Source"] == "cache"
 
@@ -330,11 +238,11 @@ def test_without_a_cache_or_a_database(router: World, start_router: Callable[...
 
 def test_the_resolver_follows_the_cluster(lab: SharedLab, namespace: str, model_server: int) -> None:
     resolver, api = Resolver(lab.kubeconfig), KubeApi(lab.kubeconfig)
-    resolver.start(_DEADLINE)
+    resolver.start(DEADLINE)
     try:
         host = f"llama.{namespace}.svc.cluster.local"
         assert resolver.resolve(host, 80) == Target("127.0.0.1", model_server)
-        _create(api, f"/api/v1/namespaces/{namespace}/services", "Service", "late", spec={"ports": [{"port": 80}]})
+        create(api, f"/api/v1/namespaces/{namespace}/services", "Service", "late", spec={"ports": [{"port": 80}]})
         wait_for("the new Service", lambda: "no ready endpoint" in _why_not(resolver, f"late.{namespace}.svc"))
         api.delete(f"/api/v1/namespaces/{namespace}/services/late")
         wait_for("its end", lambda: "no Service late" in _why_not(resolver, f"late.{namespace}.svc"))
