@@ -105,7 +105,7 @@ def expect(holds: bool, told: str) -> str:
 
 def lab_up(demo: Demo) -> str:
     """Start the lab and take over its environment."""
-    code, _ = demo.run([sys.executable, "-m", "tests.lab", "up"])
+    code, _unused = demo.run([sys.executable, "-m", "tests.lab", "up"])
     told = expect(code == 0, "the lab is up")
     exports = subprocess.run(
         ["bash", "-c", 'eval "$("$0" -m tests.lab env)" && env -0', sys.executable],
@@ -179,7 +179,7 @@ def summary(demo: Demo) -> None:
     print("\n=== Summary")
     for title, seconds, outcome in demo.steps:
         print(f"  {seconds:6.1f} s  {title:36} {outcome}")
-    print(f"  {sum(seconds for _, seconds, _ in demo.steps):6.1f} s  in all")
+    print(f"  {sum(seconds for _unused, seconds, _unused in demo.steps):6.1f} s  in all")
     if "ROUTER_URL" in demo.environment and not demo.wrong:
         print("  Entry:", json.dumps(demo.entries()))
         answer = demo.ask_router()

@@ -74,6 +74,6 @@ class Follower:
         self.thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_unused: object) -> None:
         self.ended.set()
         self.thread.join()

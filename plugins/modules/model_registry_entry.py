@@ -18,7 +18,7 @@ description:
   - Works with the table of the ai-aas migrations as it is, and with the one that
     M(ai_aas.inference.model_registry_schema) creates.
 author:
-  - The ai_aas.inference maintainers
+  - The ai_aas.inference maintainers (@ai-aas)
 extends_documentation_fragment:
   - ai_aas.inference.attributes
   - ai_aas.inference.registry

@@ -15,7 +15,7 @@ description:
   - Reads the entries of the registry, as data and as a table for people.
   - Rows of the table that belong to no environment are no deployments and are left out.
 author:
-  - The ai_aas.inference maintainers
+  - The ai_aas.inference maintainers (@ai-aas)
 extends_documentation_fragment:
   - ai_aas.inference.attributes.read_only
   - ai_aas.inference.registry

@@ -17,7 +17,7 @@ description:
   - A table that is there is never altered. If it lacks a column that the registry cannot do without, the module fails
     and names the SQL that adds it.
 author:
-  - The ai_aas.inference maintainers
+  - The ai_aas.inference maintainers (@ai-aas)
 extends_documentation_fragment:
   - ai_aas.inference.attributes
   - ai_aas.inference.registry

@@ -20,14 +20,16 @@ MANIFESTS = Path(__file__).resolve().parent / "manifests"
 _PROJECT = "ai_aas.inference"
 
 
-def cache_root(environ: Mapping[str, str] = os.environ) -> Path:
+def cache_root(environ: Mapping[str, str] | None = None) -> Path:
     """Builds live here: large, shared by all labs, safe to delete."""
-    return _root(environ, own="AI_AAS_CACHE", xdg="XDG_CACHE_HOME", default=".cache")
+    return _root(os.environ if environ is None else environ, own="AI_AAS_CACHE", xdg="XDG_CACHE_HOME", default=".cache")
 
 
-def state_root(environ: Mapping[str, str] = os.environ) -> Path:
+def state_root(environ: Mapping[str, str] | None = None) -> Path:
     """Running labs live here."""
-    return _root(environ, own="AI_AAS_STATE", xdg="XDG_STATE_HOME", default=".local/state")
+    return _root(
+        os.environ if environ is None else environ, own="AI_AAS_STATE", xdg="XDG_STATE_HOME", default=".local/state"
+    )
 
 
 def default_name(checkout: Path = REPOSITORY) -> str:
@@ -37,14 +39,14 @@ def default_name(checkout: Path = REPOSITORY) -> str:
     return f"{folder or 'lab'}-{digest}"
 
 
-def lab_name(environ: Mapping[str, str] = os.environ) -> str:
-    name = environ.get("LAB_NAME") or default_name()
+def lab_name(environ: Mapping[str, str] | None = None) -> str:
+    name = (os.environ if environ is None else environ).get("LAB_NAME") or default_name()
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", name):
         raise LabError(f"LAB_NAME is {name!r}. Use up to 63 letters, digits, dots, dashes and underscores.")
     return name
 
 
-def state_dir(environ: Mapping[str, str] = os.environ) -> Path:
+def state_dir(environ: Mapping[str, str] | None = None) -> Path:
     return state_root(environ) / "labs" / lab_name(environ)
 
 

@@ -131,6 +131,6 @@ def nearest(desired: Desired, known: list[tuple[str, str]]) -> list[str]:
     """Descriptions of the entries whose names are nearest to the one that is not there."""
     from difflib import get_close_matches
 
-    names = list(dict.fromkeys(name for name, _ in known))
+    names = list(dict.fromkeys(name for name, _unused in known))
     close = get_close_matches(desired.model_name, names, n=NEAREST, cutoff=0.6)
     return [f"'{name}' in {environment}" for match in close for name, environment in known if name == match][:NEAREST]

@@ -202,8 +202,8 @@ def _broken_endpoint_rule(value: str, host: str, colon: str, port: str) -> str:
         return f"Endpoint must include port (e.g., {_EXAMPLE})"
     if not _PORT.fullmatch(port) or int(port) > 65535:
         return "Endpoint's port must be a number from 1 to 65535"
-    service, _, rest = host.partition(".")
-    namespace, _, domain = rest.partition(".")
+    service, _unused, rest = host.partition(".")
+    namespace, _unused, domain = rest.partition(".")
     if domain != _DOMAIN:
         return f"Endpoint's host must be <service-name>.<namespace>.{_DOMAIN} (e.g., {_EXAMPLE})"
     if not _SERVICE_LABEL.fullmatch(service):

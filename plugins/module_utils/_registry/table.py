@@ -178,7 +178,7 @@ def insert(cursor: Cursor, layout: Layout, entry: Entry) -> Entry:
     statement = sql.SQL("INSERT INTO {table} ({columns}) VALUES ({values}) RETURNING {all}").format(
         table=sql.Identifier(TABLE),
         columns=_identifiers(values),
-        values=sql.SQL(", ").join(sql.Placeholder() for _ in values),
+        values=sql.SQL(", ").join(sql.Placeholder() for _unused in values),
         all=_identifiers(layout.fields),
     )
     cursor.execute(statement, [_adapted(name, value) for name, value in values.items()])

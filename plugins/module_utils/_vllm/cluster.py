@@ -81,7 +81,7 @@ class Cluster:
         mine = [(pod, read_pod(pod)) for pod in found if owned_by(pod, newest)]
         unplaced = [raw for raw, pod in mine if pod.unschedulable and not pod.scheduled]
         oversized = self.oversized(unplaced[0]) if unplaced else ""
-        return read_workload(deployments[0], tuple(pod for _, pod in mine), oversized)
+        return read_workload(deployments[0], tuple(pod for _unused, pod in mine), oversized)
 
     def oversized(self, pod: Mapping[str, Any]) -> str:
         """Say which request of a pod exceeds every node; empty too where nodes may not be read."""

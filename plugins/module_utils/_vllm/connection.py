@@ -101,7 +101,7 @@ class Cutter:
         self.timer.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_unused: object) -> None:
         self.timer.cancel()
 
 

@@ -27,7 +27,7 @@ def test_one_entry(registry: Registry) -> None:
     }
     assert len(following) == len(results)
     last: str | None = None
-    for _ in results:
+    for _unused in results:
         last = following[last]["endpoint"]
     assert registry.routed() == (last, "system")
 
@@ -60,5 +60,5 @@ def test_other_writers_in_between(registry: Registry) -> None:
 
 def test_schema_is_made_once(scratch: Registry) -> None:
     with ThreadPoolExecutor(WRITERS) as pool:
-        results = list(pool.map(lambda _: scratch.schema(), range(WRITERS)))
+        results = list(pool.map(lambda _unused: scratch.schema(), range(WRITERS)))
     assert sum(result["changed"] for result in results) == 1

@@ -215,7 +215,7 @@ def test_work_that_another_session_spoilt_is_done_again(registry: Registry) -> N
 
     def work(cursor: Any) -> str:
         attempts.append(1)
-        for _ in range(2 if len(attempts) == 1 else 1):
+        for _unused in range(2 if len(attempts) == 1 else 1):
             cursor.execute(
                 "INSERT INTO model_registry_entries (model_name, revision, deployment_target, "
                 "deployment_environment, deployment_namespace) VALUES ('x', 1, 'managed', 'staging', 'n')"

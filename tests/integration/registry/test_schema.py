@@ -48,7 +48,7 @@ def test_admin_tool_registers(scratch: Registry) -> None:
     scratch.schema()
     assert scratch.execute(ADMIN_REGISTERS, "a", "development") == [(1, 1, "self_hosted")]
     assert scratch.execute(ADMIN_REGISTERS, "a", "staging") == [(2, 2, "self_hosted")]
-    ((number, revision, _),) = scratch.execute(ADMIN_REGISTERS, "b", "development")
+    ((number, revision, _unused),) = scratch.execute(ADMIN_REGISTERS, "b", "development")
     assert (number, revision) == (1, 1)
     assert scratch.entry(state="disabled")["previous"]["endpoint"] == "b"
 

@@ -52,7 +52,7 @@ def is_vllm(container: Json) -> bool:
 
 def image_name(image: str) -> str:
     """The repository without registry, tag and digest."""
-    head, _, rest = image.partition("@")[0].rpartition("/")
+    head, _unused, rest = image.partition("@")[0].rpartition("/")
     first, slash, tail = head.partition("/")
     path = tail if "." in first or ":" in first or first == "localhost" else first + slash + tail
     return f"{path}/{rest.partition(':')[0]}"

@@ -103,7 +103,7 @@ def _walk(document: Json, path: str) -> Any:
 
 
 def _resource(container: Json, ref: Json) -> str:
-    section, _, name = ref["resource"].partition(".")
+    section, _unused, name = ref["resource"].partition(".")
     given = container.get("resources", {}).get(section, {}).get(name, "0")
     divisor = ref.get("divisor") or "1"
     return str(math.ceil(quantity(given) / (quantity(divisor) or 1)))

@@ -74,7 +74,7 @@ class Recorder:
 
     def _new(self, pod: Json, key: Key, now: str) -> Json:
         meta, node = pod["metadata"], pod["spec"]["nodeName"]
-        _, field, reason, message, kind = key
+        _unused, field, reason, message, kind = key
         return {
             "metadata": {"name": f"{meta['name']}.{next(self._numbers):x}", "namespace": meta["namespace"]},
             "involvedObject": {

@@ -41,7 +41,7 @@ def pull_failure(image: str, has_pull_secret: bool) -> str | None:
     """The runtime's words when it cannot pull."""
     full = normalise(image)
     head = f'failed to pull and unpack image "{full}": failed to resolve reference "{full}": '
-    host, _, path = full.partition("/")
+    host, _unused, path = full.partition("/")
     if host == "registry.invalid":
         url = f"https://{host}/v2/{path.rpartition(':')[0]}/manifests/{path.rpartition(':')[2]}"
         return f'{head}failed to do request: Head "{url}": dial tcp: lookup {host}: no such host'
@@ -57,7 +57,7 @@ def pull_failure(image: str, has_pull_secret: bool) -> str | None:
 
 def normalise(image: str) -> str:
     """The full reference, with registry and tag."""
-    first, slash, _ = image.partition("/")
+    first, slash, _unused = image.partition("/")
     if not slash or not ("." in first or ":" in first or first == "localhost"):
         image = f"docker.io/{image}" if slash else f"docker.io/library/{image}"
     return image if re.search(r"[:@][^/]*$", image) else f"{image}:latest"

@@ -99,7 +99,7 @@ class Pod:
         life = self.reporter.start(self._live())
         deleting = asyncio.create_task(self.deleting.wait())
         try:
-            done, _ = await asyncio.wait({life, deleting}, return_when=asyncio.FIRST_COMPLETED)
+            done, _unused = await asyncio.wait({life, deleting}, return_when=asyncio.FIRST_COMPLETED)
             if life in done:
                 life.result()  # what went wrong ends the pod's course here, and it is begun anew
             await deleting

@@ -66,7 +66,7 @@ async def tcp_socket(spec: Json, target: Target, seconds: float) -> Outcome:
     try:
         if real is None:
             raise ConnectionRefusedError
-        _, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", real), seconds)
+        _unused, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", real), seconds)
         writer.close()
     except TimeoutError:
         return Result.FAILURE, f"dial tcp {host}:{port}: i/o timeout"
@@ -133,7 +133,7 @@ async def execute(command: list[str], target: Target, seconds: float) -> Outcome
     words = [substitute(word, target.ports, target.pod_ip) for word in command]
     output: list[bytes] = []
     try:
-        process = Process(words, target.env, target.folder, lambda _, data: output.append(data))
+        process = Process(words, target.env, target.folder, lambda _unused, data: output.append(data))
     except OSError as error:
         return Result.FAILURE, f'exec: "{words[0]}": {error.strerror} on the lab\'s machine'
     try:

@@ -36,8 +36,9 @@ class Settings(NamedTuple):
         return {} if self.vllm_command else {"PYTHONPATH": str(REPOSITORY)}
 
 
-def read_settings(state_dir: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+def read_settings(state_dir: Path, environ: Mapping[str, str] | None = None) -> Settings:
     """Settings from the environment."""
+    environ = os.environ if environ is None else environ
     kept = {name: value for name, value in environ.items() if name in KEPT or name.startswith(("LAB_VLLM_", "AI_AAS_"))}
     command = shlex.split(environ.get("LAB_VLLM_COMMAND", ""))
     # A real vLLM was installed by somebody whose environment it needs; a stand-in needs nothing.

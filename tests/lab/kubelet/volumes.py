@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 def volume_references(pod: Json) -> set[Reference]:
     """All objects that the pod's volumes need."""
-    return {(kind, name) for _, kind, name, _ in _sources(pod)}
+    return {(kind, name) for _volume, kind, name, _source in _sources(pod)}
 
 
 def mount_problem(pod: Json, objects: Mapping[Reference, Json | None]) -> str | None:

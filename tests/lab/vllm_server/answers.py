@@ -36,8 +36,8 @@ class Server:
         self.routes: dict[str, dict[str, Callable[[Request], Response]]] = {
             "/health": {"GET": self.health},
             "/ping": {"GET": self.health, "POST": self.health},
-            "/version": {"GET": lambda _: answer_json(200, {"version": VERSION})},
-            "/load": {"GET": lambda _: answer_json(200, {"server_load": self.engine.running})},
+            "/version": {"GET": lambda _unused: answer_json(200, {"version": VERSION})},
+            "/load": {"GET": lambda _unused: answer_json(200, {"server_load": self.engine.running})},
             "/metrics": {"GET": self.metrics},
             "/openapi.json": {"GET": self.openapi},
             "/v1/models": {"GET": self.models},
@@ -165,7 +165,7 @@ def parse_adapter(word: str) -> tuple[str, str]:
     if word.startswith("{"):
         given = json.loads(word)
         return given["name"], given["path"]
-    name, _, path = word.partition("=")
+    name, _unused, path = word.partition("=")
     return name, path
 
 

@@ -70,7 +70,7 @@ class Handler(socketserver.StreamRequestHandler):
             return None
         headers = {}
         while (text := self.rfile.readline(65537).decode("latin-1").strip()) != "":
-            name, _, value = text.partition(":")
+            name, _unused, value = text.partition(":")
             headers[name.strip().lower()] = value.strip()
         if headers.get("expect", "").lower() == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")

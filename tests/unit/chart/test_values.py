@@ -124,7 +124,9 @@ MISTAKES: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("path", "value", "message"), MISTAKES, ids=[f"{path}-{value}" for path, value, _ in MISTAKES])
+@pytest.mark.parametrize(
+    ("path", "value", "message"), MISTAKES, ids=[f"{path}-{value}" for path, value, _unused in MISTAKES]
+)
 def test_mistakes_are_named(helm: Helm, path: str, value: Any, message: str) -> None:
     with pytest.raises(ChartError) as refused:
         helm.template(merge(MINIMAL, nest(path, value)))

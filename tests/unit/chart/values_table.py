@@ -44,7 +44,7 @@ def read_comments(text: str) -> dict[Keys, str]:
             indent = len(key[1])
             above = [*(parent for parent in above if parent[0] < indent), (indent, key[2])]
             if lines:
-                comments[tuple(name for _, name in above)] = " ".join(lines)
+                comments[tuple(name for _unused, name in above)] = " ".join(lines)
         lines = []
     return comments
 

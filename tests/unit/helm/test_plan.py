@@ -18,8 +18,8 @@ SAME = {"Deployment x": {"replicas": 1}}
 OTHER = {"Deployment x": {"replicas": 2}}
 
 
-def release(status: str = "deployed", values: dict[str, Any] = VALUES) -> Release:
-    return Release(status, 3, values, "", "yesterday")
+def release(status: str = "deployed", values: dict[str, Any] | None = None) -> Release:
+    return Release(status, 3, VALUES if values is None else values, "", "yesterday")
 
 
 @pytest.mark.parametrize(

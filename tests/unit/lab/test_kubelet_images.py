@@ -60,7 +60,7 @@ def test_pull_policy(given: str | None, image: str, policy: str) -> None:
 
 def test_the_first_restart_is_free_and_the_next_wait_longer_and_longer() -> None:
     backoff, waits = Backoff(10), []
-    for _ in range(7):
+    for _unused in range(7):
         waits.append(backoff.remaining(now=100, finished=100))
         backoff.advance(ran_for=1)
     assert waits == [0, 10, 20, 40, 80, 160, 300]

@@ -66,7 +66,7 @@ def test_the_success_threshold_counts_in_a_row() -> None:
 
 def test_only_changes_are_reported() -> None:
     found = health(R)
-    assert [found.observe(R, OK) for _ in range(2)] == [Change(status=True), Change()]
+    assert [found.observe(R, OK) for _unused in range(2)] == [Change(status=True), Change()]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_gates(kind: Kind, before: bool, after: bool, killed: bool) -> None:
     assert found.is_gated(kind) is before
     found.observe(S, OK)
     assert found.is_gated(kind) is after
-    for _ in range(3):
+    for _unused in range(3):
         found.observe(L, BAD)
     assert found.is_gated(kind) is killed
 

@@ -33,7 +33,8 @@ def start(fault: Fault = HEALTHY, *words: str) -> Server:
     return Server(parse_arguments([*ARGUMENTS, *words]), ["k"], Engine(fault, token_seconds=0))
 
 
-def ask(server: Server, method: str, path: str, body: Any = None, headers: dict[str, str] = KEY) -> Response:
+def ask(server: Server, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Response:
+    headers = KEY if headers is None else headers
     return server.answer(Request(method, path, headers, b"" if body is None else json.dumps(body).encode()))
 
 

@@ -107,7 +107,7 @@ def test_a_frozen_engine_hangs_until_it_is_healthy_again() -> None:
 def test_start_failures_exit_with_their_code_and_say_why(name: str) -> None:
     fault = FAULTS[name]
     with running(free_port(), LAB_VLLM_FAULT=name) as process:
-        _, text = process.communicate(timeout=10)
+        _unused, text = process.communicate(timeout=10)
     assert process.returncode == fault.exit_code
     for line in fault.log:
         assert line.replace("{model}", "org/m") in text
@@ -115,7 +115,7 @@ def test_start_failures_exit_with_their_code_and_say_why(name: str) -> None:
 
 def test_an_unknown_flag_exits_with_2() -> None:
     with running(free_port(), "--no-such-flag", "1") as process:
-        _, text = process.communicate(timeout=10)
+        _unused, text = process.communicate(timeout=10)
     assert process.returncode == 2
     assert "vllm: error: unrecognized arguments: --no-such-flag" in text
 
@@ -125,7 +125,7 @@ def test_a_port_in_use_exits_with_1() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with running(taken.getsockname()[1]) as process:
-            _, text = process.communicate(timeout=10)
+            _unused, text = process.communicate(timeout=10)
     assert process.returncode == 1
     assert "[Errno 98] Address already in use" in text
 

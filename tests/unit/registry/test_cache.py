@@ -55,10 +55,10 @@ def test_command() -> None:
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1))
 def test_no_word_breaks_out_of_its_place(words: list[str]) -> None:
     data = encoded(words)
-    head, _, rest = data.partition(b"\r\n")
+    head, _unused, rest = data.partition(b"\r\n")
     assert head == b"*%d" % len(words)
     for word in words:
-        size, _, rest = rest.partition(b"\r\n")
+        size, _unused, rest = rest.partition(b"\r\n")
         length = int(size[1:])
         assert rest[:length].decode() == word
         assert rest[length : length + 2] == b"\r\n"

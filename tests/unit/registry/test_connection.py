@@ -94,7 +94,7 @@ def test_nothing_given() -> None:
 
 def test_steps_add_up() -> None:
     timings = Timings()
-    for _ in range(2):
+    for _unused in range(2):
         with timings.step("read"):
             pass
     assert list(timings.seconds) == ["read"]

@@ -195,7 +195,7 @@ def test_metadata_may_hold_a_written_escape() -> None:
 
 def test_metadata_of_endless_depth() -> None:
     deep: dict[str, Any] = {}
-    for _ in range(100_000):
+    for _unused in range(100_000):
         deep = {"a": deep}
     with pytest.raises(InvalidInputError, match="moderate depth"):
         check_metadata(deep)

@@ -122,7 +122,7 @@ class Module:
 )
 def test_words_of_the_result_are_spared(password: str, result: dict[str, Any], masked: bool) -> None:
     module: Any = Module(password)
-    spared = guarded(lambda _: result)(module)
+    spared = guarded(lambda _unused: result)(module)
     assert (password in module.no_log_values) is masked
     assert module.params["database_url"] in module.no_log_values
     assert spared["invocation"]["module_args"] == {
@@ -134,7 +134,7 @@ def test_words_of_the_result_are_spared(password: str, result: dict[str, Any], m
 def test_a_failure_is_guarded_too() -> None:
     module: Any = Module("s3cret")
 
-    def fail(_: Any) -> dict[str, Any]:
+    def fail(_unused: Any) -> dict[str, Any]:
         raise InferenceError("no", result={"layout": "foreign"})
 
     with pytest.raises(InferenceError) as caught:

@@ -30,7 +30,7 @@ def serving(behave: Behaviour) -> Iterator[int]:
     def loop() -> None:
         while True:
             try:
-                peer, _ = listener.accept()
+                peer, _unused = listener.accept()
             except OSError:
                 return
             with peer:
@@ -136,6 +136,6 @@ def test_bad_urls(url: str) -> None:
 
 
 def test_a_missing_authority_is_named() -> None:
-    connect, _ = direct("https://127.0.0.1:1", ca_cert="/nowhere/ca.pem")
+    connect, _unused = direct("https://127.0.0.1:1", ca_cert="/nowhere/ca.pem")
     with pytest.raises(InvalidInputError, match=r"/nowhere/ca\.pem"):
         connect(1)

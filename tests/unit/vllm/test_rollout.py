@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import Pod, Workload
@@ -16,7 +17,7 @@ PLACED = Pod("p", scheduled=True)
 DONE = Workload(found=True, observed=True, desired=1, updated=1, ready=1, available=1, total=1, pods=(READY,))
 
 
-def waits(reason: str, message: str = "", **more: object) -> Workload:
+def waits(reason: str, message: str = "", **more: Any) -> Workload:
     return replace(DONE, ready=0, available=0, pods=(replace(PLACED, waiting=reason, message=message, **more),))
 
 

@@ -40,7 +40,9 @@ def run(verdicts: list[Verdict], timeout: float = 10, fail_fast: str = "permanen
         clock.time += 0.1
         return next(script, verdicts[-1])
 
-    outcome = wait(observe, Patience(timeout, 0.5, fail_fast, once), clock, lambda _, verdict: told.append(verdict.msg))
+    outcome = wait(
+        observe, Patience(timeout, 0.5, fail_fast, once), clock, lambda _unused, verdict: told.append(verdict.msg)
+    )
     assert all(first != second for first, second in itertools.pairwise(told))
     return outcome
 
