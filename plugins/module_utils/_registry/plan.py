@@ -133,8 +133,9 @@ def _merged(current: Entry, desired: Desired) -> Entry:
         raise missing_endpoint(desired)
     values["namespace"] = _namespace(current, desired, endpoint)
     if desired.metadata is not None:
-        keep = current.metadata or {} if desired.metadata_mode == "merge" else {}
-        values["metadata"] = merged_metadata(keep, desired.metadata)
+        # Another tool may have stored what is no object: there is nothing to merge with then.
+        mergeable = desired.metadata_mode == "merge" and isinstance(current.metadata, Mapping)
+        values["metadata"] = merged_metadata(current.metadata or {} if mergeable else {}, desired.metadata)
     if desired.state == "enabled":
         values["status"] = "ready"
     elif current.status != "disabled":

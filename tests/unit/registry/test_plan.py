@@ -57,6 +57,7 @@ DEFAULTS = {"revision": 3, "deployment_target": "self_hosted", "metadata": {}}
         ({"metadata": {"a": 1}}, {"metadata": {"a": True}}, ["update:metadata"], {"metadata": {"a": True}}),
         ({"metadata": {"a": 1}}, {"metadata": {"a": 1.0}}, [], {}),
         ({"metadata": {"a": 1}}, {"metadata": {}, "metadata_mode": "replace"}, ["update:metadata"], {"metadata": {}}),
+        ({"metadata": [1]}, {"metadata": {"a": 1}}, ["update:metadata"], {"metadata": {"a": 1}}),
         ({"metadata": None}, {"metadata": {"a": 1}}, ["update:metadata"], {"metadata": {"a": 1}}),
     ],
 )
