@@ -94,11 +94,12 @@ class World:
         return requests.post(f"{self.url}{path}", json=body, timeout=DEADLINE, **words)
 
 
-def wait_for(what: str, condition: Callable[[], object]) -> None:
+def wait_for(what: str, condition: Callable[[], Any]) -> Any:
     deadline = time.monotonic() + DEADLINE
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < deadline, f"waited {DEADLINE:.0f} s for {what} in vain"
         time.sleep(0.02)
+    return found
 
 
 def create(api: KubeApi, path: str, kind: str, name: str, labels: dict[str, str] | None = None, **rest: Any) -> None:

@@ -1,29 +1,21 @@
 # SPDX-FileCopyrightText: ai_aas.inference contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fake nodes: GPUs are placed and refused truthfully, and a lost node stays lost."""
+"""The fake nodes place and refuse GPUs truthfully; the resolver follows what the cluster has."""
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.integration.conftest import SharedLab
+from tests.integration.lab.router_world import DEADLINE, create, wait_for
 from tests.lab.kubeapi import KubeApi
+from tests.lab.resolver import Resolver, UnresolvableError
 
-_DEADLINE = 30.0
 _TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
-
-
-def wait_for(what: str, condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + _DEADLINE
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"waited {_DEADLINE:.0f} s for {what} in vain"
-        time.sleep(0.05)
-    return found
 
 
 @pytest.fixture
@@ -65,3 +57,25 @@ def test_each_gpu_node_has_two(lab: SharedLab) -> None:
         assert node["status"]["allocatable"]["nvidia.com/gpu"] == "2"
         assert node["metadata"]["labels"]["nvidia.com/gpu.present"] == "true"
         assert {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"} in node["spec"]["taints"]
+
+
+def test_the_resolver_follows_the_cluster(lab: SharedLab, namespace: str) -> None:
+    resolver, api = Resolver(lab.kubeconfig), KubeApi(lab.kubeconfig)
+    path, host = f"/api/v1/namespaces/{namespace}/services", f"late.{namespace}.svc.cluster.local"
+    resolver.start(DEADLINE)
+    try:
+        assert "no Service late" in _why_not(resolver, host)
+        create(api, path, "Service", "late", spec={"ports": [{"port": 80}]})
+        wait_for("the new Service", lambda: "no ready endpoint" in _why_not(resolver, host))
+        api.delete(f"{path}/late")
+        wait_for("its end", lambda: "no Service late" in _why_not(resolver, host))
+    finally:
+        resolver.stop()
+
+
+def _why_not(resolver: Resolver, host: str) -> str:
+    try:
+        resolver.resolve(host, 80)
+    except UnresolvableError as error:
+        return str(error)
+    return ""

@@ -28,7 +28,6 @@ from tests.lab import state
 from tests.lab.health import http_problem
 from tests.lab.kubeapi import KubeApi
 from tests.lab.process import free_ports, start, wait_until
-from tests.lab.resolver import Resolver, Target, UnresolvableError
 
 
 @pytest.fixture(scope="module")
@@ -234,25 +233,3 @@ def test_without_a_cache_or_a_database(router: World, start_router: Callable[...
     blind = start_router("blind", DATABASE_URL=f"postgresql://nobody@127.0.0.1:{nowhere}/none", number=3)
     answer = blind.complete("uncached")
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "registry_error")
-
-
-def test_the_resolver_follows_the_cluster(lab: SharedLab, namespace: str, model_server: int) -> None:
-    resolver, api = Resolver(lab.kubeconfig), KubeApi(lab.kubeconfig)
-    resolver.start(DEADLINE)
-    try:
-        host = f"llama.{namespace}.svc.cluster.local"
-        assert resolver.resolve(host, 80) == Target("127.0.0.1", model_server)
-        create(api, f"/api/v1/namespaces/{namespace}/services", "Service", "late", spec={"ports": [{"port": 80}]})
-        wait_for("the new Service", lambda: "no ready endpoint" in _why_not(resolver, f"late.{namespace}.svc"))
-        api.delete(f"/api/v1/namespaces/{namespace}/services/late")
-        wait_for("its end", lambda: "no Service late" in _why_not(resolver, f"late.{namespace}.svc"))
-    finally:
-        resolver.stop()
-
-
-def _why_not(resolver: Resolver, host: str) -> str:
-    try:
-        resolver.resolve(host, 80)
-    except UnresolvableError as error:
-        return str(error)
-    return ""
