@@ -96,7 +96,7 @@ class Play:
 
     def failure(self, host: str) -> str:
         """What a user reads last."""
-        return str([result for _, result in self.results(host) if result.get("failed")][-1]["msg"])
+        return str([result for _unused, result in self.results(host) if result.get("failed")][-1]["msg"])
 
     def explain(self) -> str:
         failed = [
@@ -240,7 +240,7 @@ class Site:
 
     def history(self, name: str) -> list[str]:
         """Each status that the entry was ever given, in order."""
-        return [status for status, _ in self.moments(name)]
+        return [status for status, _unused in self.moments(name)]
 
     def moments(self, name: str) -> list[tuple[str, datetime]]:
         """The same with the times."""

@@ -79,7 +79,7 @@ def test_a_changed_value_drains_upgrades_and_restores(site: Site) -> None:
 
     # The pod was replaced while the entry was out of routing.
     (pod,) = site.get("pods")
-    _, drained, restored = [at for _, at in site.moments(model)]
+    _unused, drained, restored = [at for _unused, at in site.moments(model)]
     ready = next(each for each in pod["status"]["conditions"] if each["type"] == "Ready")["lastTransitionTime"]
     # Kubernetes cuts fractions of a second off.
     assert drained < datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) + timedelta(seconds=1)

@@ -1,0 +1,74 @@
+# SPDX-FileCopyrightText: ai_aas.inference contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A deploy that failed is repaired by the next one, and work that Helm's own comparison misses is seen."""
+
+from __future__ import annotations
+
+import shutil
+
+from tests.integration.main_path.sites import CHART, Site
+
+KEY = {"apiKey": {"existingSecret": {"name": "vllm-key"}}}
+# The API server refuses the Deployment: there is no such volume.
+NO_VOLUME = {"extraVolumeMounts": [{"name": "nowhere", "mountPath": "/nowhere"}]}
+
+
+def test_the_identical_command_succeeds_once_the_missing_secret_is_there(site: Site) -> None:
+    model = site.model("keyed", KEY, vllm_api_key="open-sesame")
+    failed = site.fail("deploy")
+    assert failed.result(model, "Wait until")["reason"] == "config_missing"
+    assert 'secret "vllm-key" not found' in failed.failure(model)
+    assert "Nothing was registered." in failed.failure(model)
+    assert site.rows() == {}
+
+    site.call("kubectl", "create", "secret", "generic", "vllm-key", "--from-literal=api-key=open-sesame")
+    site.succeed("deploy", ROUTER_URL="")  # the lab's router sends no key on
+    assert site.rows() == {model: "ready"}
+    assert site.releases()["keyed"]["revision"] == "1", "nothing was left for Helm to do"
+
+
+def test_a_release_that_helm_failed_is_repaired(site: Site) -> None:
+    model = site.model("broken", NO_VOLUME)
+    failed = site.fail("deploy")
+    assert "nowhere" in failed.failure(model)
+    assert "Nothing was registered." in failed.failure(model)
+    assert site.releases()["broken"]["status"] == "failed"
+    assert site.rows() == {}
+
+    site.model("broken")
+    play = site.succeed("deploy")
+    assert "its status is failed" in play.result(model, "Compare the release")["why"]
+    assert site.releases()["broken"]["status"] == "deployed"
+    assert site.ask(model) == 200
+
+
+def test_a_failed_release_with_nothing_else_to_change_is_work_too(site: Site) -> None:
+    """Helm gave up on it once, and what it waited for came later. The same values are applied again."""
+    model = site.model("late")
+    site.install(model)
+    refused = site.model("late", NO_VOLUME)
+    site.install(refused, check=False)
+    site.call("helm", "rollback", "late", "--wait", "--timeout=1ms", check=False)
+    assert site.releases()["late"]["status"] == "failed"
+
+    model = site.model("late")
+    play = site.succeed("deploy")
+    assert play.result(model, "Compare the release")["why"] == ["its status is failed"]
+    assert site.releases()["late"]["status"] == "deployed"
+    assert site.ask(model) == 200
+    assert site.succeed("deploy").changed == 0
+
+
+def test_a_template_changed_under_the_same_version_is_upgraded_once(site: Site) -> None:
+    chart = site.folder / "chart"
+    shutil.copytree(CHART, chart)
+    model = site.model("templated", vllm_chart=str(chart))
+    site.serve(model)
+
+    template = next((chart / "templates").glob("service.yaml*"))
+    template.write_text(template.read_text().replace("metadata:", "metadata:\n  annotations: {changed: here}", 1))
+    play = site.succeed("deploy")
+    assert play.result(model, "Compare the release")["why"] == ["Service templated-vllm-deployment differs"]
+    assert play.changed > 0
+    assert site.get("services")[0]["metadata"]["annotations"]["changed"] == "here"
+    assert site.succeed("deploy").changed == 0
