@@ -128,11 +128,12 @@ ready:
   sample: true
 reason:
   description:
-    - Why it is not ready, or null. One of C(not_found), C(rollout), C(scheduling), C(unschedulable), C(starting),
-      C(image_pull), C(image_not_found), C(image_unauthorized), C(image_name_invalid), C(image_never_present),
-      C(config_missing), C(container_error), C(crash), C(oom_killed), C(probe_failing), C(loading), C(quota),
-      C(admission_denied), C(not_serving), C(timeout), C(not_vllm), C(wrong_name), C(not_generating), C(unhealthy),
-      C(unauthorised), C(refused), C(server_error), C(tls_mismatch), C(forbidden), C(api_unreachable).
+    - Why it is not ready, or null. One of C(not_found), C(rollout), C(scaled_to_zero), C(scheduling),
+      C(unschedulable), C(starting), C(image_pull), C(image_not_found), C(image_unauthorized), C(image_name_invalid),
+      C(image_never_present), C(config_missing), C(container_error), C(crash), C(oom_killed), C(probe_failing),
+      C(loading), C(quota), C(admission_denied), C(not_serving), C(timeout), C(not_vllm), C(wrong_name),
+      C(not_generating), C(unhealthy), C(unauthorised), C(refused), C(server_error), C(tls_mismatch), C(forbidden),
+      C(api_unreachable).
   returned: always
   type: str
   sample: wrong_name

@@ -19,7 +19,17 @@ REASONS = frozenset(
     {"admission_denied", "api_unreachable", "config_missing", "container_error", "crash", "denied", "forbidden"}
     | {"image_name_invalid", "image_never_present", "image_not_found", "image_pull", "image_unauthorized", "loading"}
     | {"not_found", "not_generating", "not_serving", "not_vllm", "oom_killed", "probe_failing", "quota", "refused"}
-    | {"rollout", "scheduling", "served", "server_error", "starting", "timeout", "tls_mismatch", "unauthorised"}
+    | {
+        "rollout",
+        "scaled_to_zero",
+        "scheduling",
+        "served",
+        "server_error",
+        "starting",
+        "timeout",
+        "tls_mismatch",
+        "unauthorised",
+    }
     | {"unhealthy", "unschedulable", "wrong_name"}
 )
 
@@ -104,6 +114,7 @@ class Verdict:
 # What a person can do about a reason. A reason that is missing here passes by itself or says all in its message.
 REMEDIES = {
     "not_found": "Deploy the release first, or check its name and namespace.",
+    "scaled_to_zero": "Scale the Deployment up: kubectl scale --replicas.",
     "unschedulable": "Request less, free a GPU, or add a node that has what is requested.",
     "image_not_found": "Check the image's repository and tag or digest.",
     "image_unauthorized": "Name a pull secret that may read this image.",

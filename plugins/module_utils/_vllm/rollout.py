@@ -26,6 +26,8 @@ def judge_workload(workload: Workload) -> Verdict | None:
         severity = HEALS if "exceeded quota" in workload.blocked else PERMANENT
         reason = "quota" if severity == HEALS else "admission_denied"
         return Verdict(False, reason, f"Kubernetes makes no pod: {workload.blocked}", severity)
+    if workload.desired == 0:
+        return Verdict(False, "scaled_to_zero", "The Deployment is scaled to 0 replicas", PERMANENT)
     if not workload.observed or not workload.pods:
         return Verdict(False, "rollout", "The Deployment's controller has not acted on the newest revision yet")
     for pod in workload.pods:

@@ -29,6 +29,7 @@ CASES = [
     ("over quota", replace(DONE, blocked='pods "x" is forbidden: exceeded quota: gpu'), "quota", "heals"),
     ("Pod Security", replace(DONE, blocked="violates PodSecurity"), "admission_denied", "permanent"),
     ("old pod still there", replace(DONE, total=2), "rollout", "heals"),
+    ("scaled to zero", replace(DONE, desired=0, pods=()), "scaled_to_zero", "permanent"),
     ("second replica missing", replace(DONE, desired=2), "rollout", "heals"),
     ("not available yet", replace(DONE, available=0), "rollout", "heals"),
     ("not scheduled", replace(DONE, pods=(Pod("p"),)), "scheduling", "heals"),

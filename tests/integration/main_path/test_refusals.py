@@ -1,0 +1,116 @@
+# SPDX-FileCopyrightText: ai_aas.inference contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What cannot be deployed says why, early, and nothing of it is registered."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from tests.integration.main_path.sites import LOCAL, Play, Site
+from tests.lab.process import free_ports
+
+CAUSES = {
+    "misnamed": r"The values do not serve the model under the name elsewhere: model.servedNames is \S+-misnamed\.",
+    "layerless": r"No values file values-nothing.yaml or values-development.yaml in \S+/values or \S+. "
+    r"Set vllm_values_name",
+    "nameless": r"do not serve the model under the name \S+-nameless",
+    "mistyped": r"Helm refuses to deploy release mistyped .*modle.* Nothing was changed",
+    "portless": r"Invalid endpoint format: gpt-oss-20b: Endpoint must include port .* Nothing was changed",
+    "huge": r"reason unschedulable: .* it requests nvidia.com/gpu: 16, and no node of \d has more than 2 of it\."
+    r".* Nothing was registered",
+    "homeless": r"environment_name",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    site: Site
+    play: Play
+    good: str
+
+    def host(self, short: str) -> str:
+        return f"{self.site.name}-{short}"
+
+
+@pytest.fixture(scope="module")
+def outcome(shared_site: Site) -> Outcome:
+    """One deploy of models that each have a mistake of their own, and of one that has none."""
+    site = shared_site
+    site.model("misnamed", vllm_served_name="elsewhere")
+    site.model("layerless", vllm_values_name="nothing")
+    site.model("nameless", {"model": None})
+    site.model("mistyped", {"modle": {"name": "x"}})
+    site.model("portless", vllm_endpoint="gpt-oss-20b")
+    site.model("huge", {"gpu": {"count": 16}})
+    homeless = site.model("homeless")
+    good = site.model("good")
+    groups = {
+        "development": {"hosts": {name: host for name, host in site.hosts.items() if name != homeless}},
+        "somewhere": {"hosts": {homeless: {**site.hosts[homeless], **LOCAL}}},
+    }
+    groups["development"]["vars"] = {"environment_name": "development", **LOCAL}
+    site.inventory.write_text(yaml.safe_dump(groups))
+    return Outcome(site, site.fail("deploy"), good)
+
+
+@pytest.mark.parametrize("short", CAUSES)
+def test_a_mistake_is_told(outcome: Outcome, short: str) -> None:
+    assert outcome.play.stats(outcome.host(short))["failures"] == 1
+    assert re.search(CAUSES[short], outcome.play.failure(outcome.host(short))), outcome.play.explain()
+
+
+def test_only_what_is_right_is_deployed_and_registered(outcome: Outcome) -> None:
+    """One model's mistake does not keep another from being served."""
+    assert outcome.site.rows() == {outcome.good: "ready"}
+    assert set(outcome.site.releases()) == {"good", "huge"}, "who is unschedulable is known by being deployed"
+    assert outcome.site.ask(outcome.good) == 200
+
+
+def test_what_never_fits_is_told_at_once(outcome: Outcome) -> None:
+    waited = outcome.play.result(outcome.host("huge"), "Wait until")
+    assert waited["seconds"] < 20
+    assert not waited["ready"]
+
+
+def test_a_name_that_the_server_does_not_serve(outcome: Outcome) -> None:
+    play = outcome.site.fail("verify", "--limit", outcome.good, "-e", "vllm_served_name=other")
+    result = play.result(outcome.good, "Wait until")
+    assert (result["reason"], result["served_models"]) == ("wrong_name", [outcome.good])
+    assert f"It serves: {outcome.good}" in result["msg"]
+
+
+def test_an_unreachable_database_is_told_first_and_its_password_never(site: Site) -> None:
+    model = site.model("stored", registry_database_url="{{ database_of_the_group }}")
+    port = free_ports(["postgres"])["postgres"]
+    url = f"postgresql://registry:s3cr3t-w0rd@127.0.0.1:{port}/model_registry"
+    variables = site.folder / "vars.json"
+    variables.write_text(json.dumps({"database_of_the_group": url}))
+    ended = site.ansible(
+        "ansible-playbook", "ai_aas.inference.deploy", "-i", str(site.inventory), "-e", f"@{variables}", "-vvvv"
+    )
+    assert ended.returncode == 2
+    assert f"Failed to connect to database: 127.0.0.1:{port}/model_registry: connection refused" in ended.stdout
+    assert "s3cr3t-w0rd" not in ended.stdout + ended.stderr
+    assert site.releases() == {}
+    assert model in ended.stdout
+
+
+def test_an_unreachable_cluster_is_told(site: Site) -> None:
+    model = site.model("lost")
+    kubeconfig = yaml.safe_load(site.lab.kubeconfig.read_text())
+    server = kubeconfig["clusters"][0]["cluster"]
+    port = free_ports(["api"])["api"]
+    server["server"] = urlsplit(server["server"])._replace(netloc=f"127.0.0.1:{port}").geturl()
+    other = site.folder / "kubeconfig"
+    other.write_text(yaml.safe_dump(kubeconfig))
+    play = site.fail("deploy", KUBECONFIG=str(other))
+    assert "Helm cannot read release lost" in play.failure(model)
+    assert "connection refused" in play.failure(model)
+    assert "Check that the kubeconfig names a cluster that answers" in play.failure(model)
+    assert site.rows() == {}

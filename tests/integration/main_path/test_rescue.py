@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: ai_aas.inference contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever fails, no entry stays ready whose workload does not serve, and none that serves stays drained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.integration.main_path.sites import Site, server_env
+
+GPU = {"gpu": {"count": 1}}
+SOON = "vllm_ready_timeout=3"
+
+
+def test_an_entry_whose_workload_no_longer_serves_is_withdrawn(site: Site) -> None:
+    """Nothing is to be deployed, and yet something is wrong."""
+    shorts: dict[str, Any] = {
+        "deleted": {},
+        "scaled": {},
+        "failing": server_env(LAB_VLLM_FAULT="error-500"),
+        "well": {},
+    }
+    models = {short: site.model(short, values) for short, values in shorts.items()}
+    site.serve(*models.values())
+    site.call("kubectl", "delete", "deployment", "deleted-vllm-deployment")
+    site.call("kubectl", "scale", "deployment", "scaled-vllm-deployment", "--replicas=0")
+    play = site.fail("deploy", "-e", SOON)
+    assert site.rows() == {model: "ready" if short == "well" else "degraded" for short, model in models.items()}
+    for short, model in models.items():
+        assert site.ask(model) == (200 if short == "well" else 404)
+    assert play.result(models["deleted"], "Wait until")["reason"] == "not_found"
+    assert play.result(models["scaled"], "Wait until")["reason"] == "scaled_to_zero"
+    assert play.result(models["failing"], "Wait until")["reason"] == "server_error"
+    assert "set to degraded" in play.failure(models["failing"])
+
+
+def test_an_entry_whose_release_is_gone_is_not_ready_while_it_is_installed(site: Site) -> None:
+    model = site.model("gone", server_env(LAB_VLLM_FAULT="bad-model-path"))
+    site.call("kubectl", "create", "namespace", site.name)
+    site.register(model)
+    play = site.fail("deploy", "-e", SOON)
+    assert play.result(model, "Compare the release")["why"] == ["there is no such release"]
+    assert site.history(model) == ["ready", "deploying"]
+    assert site.ask(model) == 404
+    assert "stays deploying" in play.failure(model)
+
+
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_an_upgrade_that_fails_stays_out_of_routing_until_one_succeeds(site: Site, gpus: int) -> None:
+    """With a GPU the old pod ends first; without, it serves on beside the new one."""
+    values = {"gpu": {"count": gpus}}
+    model = site.model("worse", values)
+    site.serve(model)
+    site.model("worse", {**values, **server_env(LAB_VLLM_FAULT="bad-model-path")})
+    play = site.fail("deploy", "-e", SOON)
+    assert site.history(model) == ["ready", "deploying"]
+    assert site.ask(model) == 404
+    assert "stays deploying, out of routing, until a deploy succeeds" in play.failure(model)
+
+    site.model("worse", values)
+    site.succeed("deploy")
+    assert site.history(model) == ["ready", "deploying", "ready"]
+    assert site.ask(model) == 200
+
+
+def test_an_upgrade_that_helm_refuses_leaves_the_model_routed(site: Site) -> None:
+    model = site.model("kept", GPU)
+    site.serve(model)
+    (before,) = site.get("pods")
+    site.model("kept", {**GPU, "extraVolumeMounts": [{"name": "nowhere", "mountPath": "/nowhere"}]})
+    play = site.fail("deploy")
+    assert "nowhere" in play.failure(model)
+    assert "still serves and is routed to again" in play.failure(model)
+    assert site.history(model) == ["ready", "deploying", "ready"]
+    assert site.ask(model) == 200
+    (after,) = site.get("pods")
+    assert before["metadata"]["uid"] == after["metadata"]["uid"]
+
+
+def test_a_key_that_the_server_does_not_take_proves_nothing_against_it(site: Site) -> None:
+    model = site.model("locked", {"apiKey": {"existingSecret": {"name": "vllm-key"}}}, vllm_api_key="wrong")
+    site.call("kubectl", "create", "namespace", site.name)
+    site.call("kubectl", "create", "secret", "generic", "vllm-key", "--from-literal=api-key=right")
+    site.serve(model)
+    play = site.fail("deploy")
+    assert play.result(model, "Wait until")["reason"] == "unauthorised"
+    assert site.rows() == {model: "ready"}
