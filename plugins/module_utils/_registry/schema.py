@@ -92,7 +92,7 @@ def ensure_schema(params: Mapping[str, Any], *, check: bool) -> dict[str, Any]:
                 cursor.execute(_LOCK)
             layout = table.inspect(cursor)
         if layout is not None:
-            return describe(layout)
+            return describe(layout, table.comment(cursor))
         if not check:
             with timings.step("write"):
                 for statement in CREATE:
@@ -103,13 +103,13 @@ def ensure_schema(params: Mapping[str, Any], *, check: bool) -> dict[str, Any]:
     return {**result, "timings": timings.seconds}
 
 
-def describe(layout: table.Layout) -> dict[str, Any]:
+def describe(layout: table.Layout, comment: str | None = None) -> dict[str, Any]:
     """The result for a table that is there.
 
     Raises:
         InferenceError: it lacks a column; the result holds which, and the SQL that adds it.
     """
-    made = re.fullmatch(rf"{_MARK} (\d+)", layout.comment or "")
+    made = re.fullmatch(rf"{_MARK} (\d+)", comment or "")
     sql = mending(layout)
     result: dict[str, Any] = {
         "changed": False,

@@ -8,10 +8,10 @@ whose password stands alone elsewhere, and too much for a password that happens 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
@@ -41,18 +41,25 @@ def guarded(action: Action) -> Action:
 
 def passwords(params: Mapping[str, Any]) -> set[str]:
     """The passwords inside connection strings, as they stand there and decoded."""
-    found: set[str] = set()
-    for option in _URLS:
-        raw = _password_in(params.get(option) or "")
-        found |= {raw, unquote(raw)}
-    return found - {""}
+    raw = {found for option in _URLS for found in _passwords_in(params.get(option) or "")}
+    return (raw | {_decoded(password) for password in raw}) - {""}
 
 
-def _password_in(url: str) -> str:
-    try:
-        return urlsplit(url).password or ""
-    except ValueError:
-        return ""
+def _passwords_in(text: str) -> Iterator[str]:
+    # Up to the last @, so that a password that ought to have been encoded is found whole.
+    for found in re.finditer(r"\w+://[^:@/?#]*:(.*)@", text, re.DOTALL):
+        yield found[1]
+    # As a parameter of a URL, or in a string of keywords, where it may stand in quotes.
+    for found in re.finditer(r"password\s*=\s*(?:'((?:\\.|[^'\\])*)'|([^\s&']+))", text, re.DOTALL):
+        yield re.sub(r"\\(.)", r"\1", found[1]) if found[2] is None else found[2]
+
+
+def _decoded(text: str) -> str:
+    if "%" not in text:
+        return text
+    from urllib.parse import unquote
+
+    return unquote(text)
 
 
 def _spared(module: AnsibleModule, result: dict[str, Any]) -> dict[str, Any]:

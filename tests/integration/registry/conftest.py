@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -51,17 +51,23 @@ class Server:
     """A running PostgreSQL."""
 
     port: int
+    connections: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def url(self, database: str, user: str = stores.SUPERUSER, password: str = ADMIN_PASSWORD) -> str:
         return f"postgresql://{user}:{quote(password, safe='')}@127.0.0.1:{self.port}/{database}"
 
     def execute(self, database: str, statement: str | sql.Composable, *values: object) -> list[tuple[Any, ...]]:
         """Run one statement on its own, as a client that is not the collection."""
-        with contextlib.closing(psycopg2.connect(self.url(database))) as connection:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute(statement, values or None)
-                return cursor.fetchall() if cursor.description else []
+        if database not in self.connections:
+            self.connections[database] = psycopg2.connect(self.url(database))
+            self.connections[database].autocommit = True
+        with self.connections[database].cursor() as cursor:
+            cursor.execute(statement, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def close(self, database: str) -> None:
+        if database in self.connections:
+            self.connections.pop(database).close()
 
 
 @dataclass(frozen=True)
@@ -179,6 +185,7 @@ def scratch(server: Server) -> Iterator[Registry]:
     try:
         yield Registry(server, "scratch")
     finally:
+        server.close("scratch")
         server.execute("postgres", "DROP DATABASE scratch WITH (FORCE)")
 
 

@@ -13,7 +13,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry i
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.listing import lines
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.schema import describe
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.secrecy import guarded, passwords
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry.table import Column, Layout
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.table import Layout, plain_default
 
 NEEDED = (
     "model_name",
@@ -43,14 +43,13 @@ def test_table() -> None:
     ],
 )
 def test_layouts(comment: str | None, layout: str, version: int | None) -> None:
-    columns = {name: Column(name, False, None, False) for name in NEEDED}
-    result = describe(Layout(columns, comment))
+    result = describe(Layout(NEEDED), comment)
     assert (result["layout"], result["version"], result["missing"], result["changed"]) == (layout, version, [], False)
 
 
 @pytest.mark.parametrize("lacking", NEEDED)
 def test_missing_column_is_named_with_its_sql(lacking: str) -> None:
-    columns = {name: Column(name, False, None, False) for name in NEEDED if name != lacking}
+    columns = tuple(name for name in NEEDED if name != lacking)
     with pytest.raises(InferenceError, match=f"lacks the column {lacking}:") as caught:
         describe(Layout(columns))
     (statement,) = caught.value.result["sql"]
@@ -72,7 +71,7 @@ def test_missing_column_is_named_with_its_sql(lacking: str) -> None:
     ],
 )
 def test_default_of_a_column(default: str | None, value: str | None) -> None:
-    assert Column("x", True, default, False).default_value == value
+    assert plain_default(default) == value
 
 
 def test_nearest_names() -> None:
@@ -87,6 +86,10 @@ def test_nearest_names() -> None:
     [
         ("postgresql://u:p%40ss@h/d", {"p%40ss", "p@ss"}),
         ("postgresql://u:plain@h/d", {"plain"}),
+        ("postgresql://u:a@b/c:d@h/d", {"a@b/c:d"}),
+        ("postgresql://h/d?user=u&password=p%25w&sslmode=require", {"p%25w", "p%w"}),
+        ("host=h password=plain dbname=d", {"plain"}),
+        (r"host=h password = 'it\'s \\ it' dbname=d", {r"it's \ it"}),
         ("postgresql://u@h/d", set()),
         ("nonsense", set()),
         ("http://[", set()),
