@@ -110,7 +110,7 @@ class Play:
 
 @dataclass
 class Site:
-    """One test's models, in a namespace of their own. `name` is the namespace, and what its models' names begin with."""
+    """One test's models, in a namespace of their own. `name` is the namespace, and what all their names begin with."""
 
     lab: SharedLab
     folder: Path
