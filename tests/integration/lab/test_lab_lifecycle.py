@@ -176,16 +176,9 @@ def test_a_port_that_another_process_takes_leads_to_new_ports(monkeypatch: pytes
 
 
 def test_lab_comes_up_as_an_ordinary_user_with_a_deep_home(tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("every other test of this file already runs as an ordinary user")
     home = tmp_path / ("deep-" * 12) / ("home-" * 12)
     home.mkdir(parents=True)
-    user = pwd.getpwnam("nobody")
-    os.chown(home, user.pw_uid, user.pw_gid)
-    # The capability only lets the user read root's Python and cache, which lie in folders closed to others.
-    caps = "-all,+dac_read_search"
-    drop = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--no-new-privs"]
-    drop += [f"--inh-caps={caps}", f"--ambient-caps={caps}", f"--bounding-set={caps}"]
+    uid, drop = (os.geteuid(), []) if os.geteuid() else drop_to("nobody", home)
     cache = build.binaries().parents[2]
     environ = {"HOME": str(home), "AI_AAS_CACHE": str(cache), "AI_AAS_STATE": "", "XDG_STATE_HOME": ""}
     lab = LabCli("ordinary", environ, drop)
@@ -193,10 +186,20 @@ def test_lab_comes_up_as_an_ordinary_user_with_a_deep_home(tmp_path: Path) -> No
         lab.up()
         living = state.living(lab.state_dir)
         owners = {name: Path(f"/proc/{pid}").stat().st_uid for name, pid in living.items()}
-        assert set(owners.values()) == {user.pw_uid}, owners
+        assert set(owners.values()) == {uid}, owners
         assert lab.call("status").returncode == 0
     finally:
         lab.down()
+
+
+def drop_to(name: str, home: Path) -> tuple[int, list[str]]:
+    """Give a home to a user; return the user's id, and the words before a command that root runs as this user."""
+    user = pwd.getpwnam(name)
+    os.chown(home, user.pw_uid, user.pw_gid)
+    # The capability only lets the user read root's Python and cache, which lie in folders closed to others.
+    caps = "-all,+dac_read_search"
+    drop = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--no-new-privs"]
+    return user.pw_uid, [*drop, f"--inh-caps={caps}", f"--ambient-caps={caps}", f"--bounding-set={caps}"]
 
 
 def _assert_no_strays(lab: LabCli) -> None:

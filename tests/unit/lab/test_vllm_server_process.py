@@ -22,14 +22,9 @@ from tests.lab.vllm_server.arguments import parse_arguments
 from tests.lab.vllm_server.faults import FAULTS
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
-def running(port: int, *words: str, **env: str) -> Iterator[subprocess.Popen[str]]:
+def started(*words: str, port: int = 0, **env: str) -> Iterator[subprocess.Popen[str]]:
+    """A server's process, by default on a port that the kernel chooses."""
     command = [sys.executable, "-S", "-m", "tests.lab.vllm_server", "serve", "org/m", "--port", str(port), *words]
     environment = {**os.environ, "LAB_VLLM_LOAD_SECONDS": "0", **env}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
@@ -40,16 +35,23 @@ def running(port: int, *words: str, **env: str) -> Iterator[subprocess.Popen[str
         process.communicate()
 
 
-def wait_listening(port: int, seconds: float = 10) -> None:
+@contextmanager
+def running(*words: str, **env: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A server that listens, and its port: it logs both at once."""
+    with started(*words, port=0, **env) as process:
+        assert process.stderr
+        line = next(line for line in process.stderr if "Starting vLLM API server" in line)
+        yield process, int(line.rpartition(":")[2])
+
+
+def wait_busy(port: int, seconds: float = 10) -> None:
+    """Until a request is in the engine."""
     deadline = time.monotonic() + seconds
-    while not is_listening(port):
-        assert time.monotonic() < deadline, "it does not listen"
-        time.sleep(0.01)
-
-
-def is_listening(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
+    while True:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/load", timeout=5) as response:
+            if json.loads(response.read())["server_load"]:
+                return
+        assert time.monotonic() < deadline, "no request runs"
 
 
 def post(port: int, path: str, body: Any) -> Any:
@@ -58,10 +60,9 @@ def post(port: int, path: str, body: Any) -> Any:
         return json.loads(response.read())
 
 
-def test_it_refuses_until_it_has_loaded_and_ends_with_0() -> None:
-    port, begin = free_port(), time.monotonic()
-    with running(port, LAB_VLLM_LOAD_SECONDS="0.5") as process:
-        wait_listening(port)
+def test_it_listens_once_it_has_loaded_and_ends_with_0() -> None:
+    begin = time.monotonic()
+    with running(LAB_VLLM_LOAD_SECONDS="0.5") as (process, port):
         assert time.monotonic() - begin >= 0.5
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as response:
             assert response.read() == b""
@@ -70,32 +71,26 @@ def test_it_refuses_until_it_has_loaded_and_ends_with_0() -> None:
 
 
 def test_what_runs_when_it_is_told_to_end_is_aborted() -> None:
-    port = free_port()
-    with running(port) as process, concurrent.futures.ThreadPoolExecutor() as pool:
-        wait_listening(port)
+    with running() as (process, port), concurrent.futures.ThreadPoolExecutor() as pool:
         body = {"prompt": "x", "max_tokens": 100000, "ignore_eos": True}
         pending = pool.submit(post, port, "/v1/completions", body)
-        time.sleep(0.3)
+        wait_busy(port)
         process.terminate()
         assert pending.result(5)["choices"][0]["finish_reason"] == "abort"
         assert process.wait(5) == 0
 
 
 def test_with_a_shutdown_timeout_what_runs_may_finish() -> None:
-    port = free_port()
-    with running(port, "--shutdown-timeout", "8") as process, concurrent.futures.ThreadPoolExecutor() as pool:
-        wait_listening(port)
+    with running("--shutdown-timeout", "8") as (process, port), concurrent.futures.ThreadPoolExecutor() as pool:
         pending = pool.submit(post, port, "/v1/completions", {"prompt": "x", "max_tokens": 100, "ignore_eos": True})
-        time.sleep(0.3)
+        wait_busy(port)
         process.terminate()
         assert pending.result(5)["choices"][0]["finish_reason"] == "length"
         assert process.wait(5) == 0
 
 
 def test_a_frozen_engine_hangs_until_it_is_healthy_again() -> None:
-    port = free_port()
-    with running(port, LAB_VLLM_FAULT="frozen"), concurrent.futures.ThreadPoolExecutor() as pool:
-        wait_listening(port)
+    with running(LAB_VLLM_FAULT="frozen") as (_process, port), concurrent.futures.ThreadPoolExecutor() as pool:
         pending = pool.submit(post, port, "/v1/completions", {"prompt": "x", "max_tokens": 1})
         with pytest.raises(TimeoutError):
             pending.result(0.5)
@@ -106,7 +101,7 @@ def test_a_frozen_engine_hangs_until_it_is_healthy_again() -> None:
 @pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.exit_code is not None])
 def test_start_failures_exit_with_their_code_and_say_why(name: str) -> None:
     fault = FAULTS[name]
-    with running(free_port(), LAB_VLLM_FAULT=name) as process:
+    with started(LAB_VLLM_FAULT=name) as process:
         _unused, text = process.communicate(timeout=10)
     assert process.returncode == fault.exit_code
     for line in fault.log:
@@ -114,7 +109,7 @@ def test_start_failures_exit_with_their_code_and_say_why(name: str) -> None:
 
 
 def test_an_unknown_flag_exits_with_2() -> None:
-    with running(free_port(), "--no-such-flag", "1") as process:
+    with started("--no-such-flag", "1") as process:
         _unused, text = process.communicate(timeout=10)
     assert process.returncode == 2
     assert "vllm: error: unrecognized arguments: --no-such-flag" in text
@@ -124,7 +119,7 @@ def test_a_port_in_use_exits_with_1() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with running(taken.getsockname()[1]) as process:
+        with started(port=taken.getsockname()[1]) as process:
             _unused, text = process.communicate(timeout=10)
     assert process.returncode == 1
     assert "[Errno 98] Address already in use" in text
