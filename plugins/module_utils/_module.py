@@ -30,16 +30,22 @@ def run_module(
     module = AnsibleModule(**{"supports_check_mode": True, **module_arguments})
     fail_on_missing(module, libraries)
     try:
-        result = action(module)
+        result, failure = action(module), ""
     except InferenceError as error:
-        module.fail_json(msg=error.message, **warn(module, error.result))
+        result, failure = error.result, error.message
     except Exception as error:
         # The text of an unforeseen error can hold a secret, so only its kind and place are told.
         place = traceback.extract_tb(error.__traceback__)[-1]
-        module.fail_json(
-            msg=f"Unforeseen {type(error).__name__} at {place.filename}:{place.lineno}. "
-            "This is a defect of ai_aas.inference: please report it with this line."
+        result, failure = (
+            {},
+            (
+                f"Unforeseen {type(error).__name__} at {place.filename}:{place.lineno}. "
+                "This is a defect of ai_aas.inference: please report it with this line."
+            ),
         )
+    # Outside of `except`, since Ansible can be told to show the text of the error that is being handled.
+    if failure:
+        module.fail_json(msg=failure, **warn(module, result))
     module.exit_json(**warn(module, result))
 
 
