@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -50,7 +51,7 @@ def outcome(shared_site: Site) -> Outcome:
     site.model("huge", {"gpu": {"count": 16}})
     homeless = site.model("homeless")
     good = site.model("good")
-    groups = {
+    groups: dict[str, dict[str, Any]] = {
         "development": {"hosts": {name: host for name, host in site.hosts.items() if name != homeless}},
         "somewhere": {"hosts": {homeless: {**site.hosts[homeless], **LOCAL}}},
     }
