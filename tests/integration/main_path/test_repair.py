@@ -28,34 +28,26 @@ def test_the_identical_command_succeeds_once_the_missing_secret_is_there(site: S
 
 
 def test_a_release_that_helm_failed_is_repaired(site: Site) -> None:
-    model = site.model("broken", NO_VOLUME)
+    """Either its values were refused, or Helm gave up on what came later: then the same values are applied again."""
+    refused = site.model("refused", NO_VOLUME)
     failed = site.fail("deploy")
-    assert "nowhere" in failed.failure(model)
-    assert "Nothing was registered." in failed.failure(model)
-    assert site.releases()["broken"]["status"] == "failed"
+    assert "nowhere" in failed.failure(refused)
+    assert "Nothing was registered." in failed.failure(refused)
     assert site.rows() == {}
-
-    site.model("broken")
-    play = site.succeed("deploy")
-    assert "its status is failed" in play.result(model, "Compare the release")["why"]
-    assert site.releases()["broken"]["status"] == "deployed"
-    assert site.ask(model) == 200
-
-
-def test_a_failed_release_with_nothing_else_to_change_is_work_too(site: Site) -> None:
-    """Helm gave up on it once, and what it waited for came later. The same values are applied again."""
-    model = site.model("late")
-    site.install(model)
-    refused = site.model("late", NO_VOLUME)
-    site.install(refused, check=False)
+    late = site.model("late")
+    site.install(late)
+    site.model("late", NO_VOLUME)
+    site.install(late, check=False)
     site.call("helm", "rollback", "late", "--wait", "--timeout=1ms", check=False)
-    assert site.releases()["late"]["status"] == "failed"
+    assert {each["status"] for each in site.releases().values()} == {"failed"}
 
-    model = site.model("late")
+    site.model("refused")
+    site.model("late")
     play = site.succeed("deploy")
-    assert play.result(model, "Compare the release")["why"] == ["its status is failed"]
-    assert site.releases()["late"]["status"] == "deployed"
-    assert site.ask(model) == 200
+    assert "its status is failed" in play.result(refused, "Compare the release")["why"]
+    assert play.result(late, "Compare the release")["why"] == ["its status is failed"]
+    assert {each["status"] for each in site.releases().values()} == {"deployed"}
+    assert [site.ask(refused), site.ask(late)] == [200, 200]
     assert site.succeed("deploy").changed == 0
 
 

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from tests.integration.main_path.sites import Site, server_env
 
 GPU = {"gpu": {"count": 1}}
@@ -47,22 +45,25 @@ def test_an_entry_whose_release_is_gone_is_not_ready_while_it_is_installed(site:
     assert "stays deploying" in play.failure(model)
 
 
-@pytest.mark.parametrize("gpus", [0, 1])
-def test_an_upgrade_that_fails_stays_out_of_routing_until_one_succeeds(site: Site, gpus: int) -> None:
+def test_an_upgrade_that_fails_stays_out_of_routing_until_one_succeeds(site: Site) -> None:
     """With a GPU the old pod ends first; without, it serves on beside the new one."""
-    values = {"gpu": {"count": gpus}}
-    model = site.model("worse", values)
-    site.serve(model)
-    site.model("worse", {**values, **server_env(LAB_VLLM_FAULT="bad-model-path")})
+    values = {"alone": GPU, "beside": {}}
+    models = [site.model(short, each) for short, each in values.items()]
+    site.serve(*models)
+    for short, each in values.items():
+        site.model(short, {**each, **server_env(LAB_VLLM_FAULT="bad-model-path")})
     play = site.fail("deploy", "-e", SOON)
-    assert site.history(model) == ["ready", "deploying"]
-    assert site.ask(model) == 404
-    assert "stays deploying, out of routing, until a deploy succeeds" in play.failure(model)
+    for model in models:
+        assert site.history(model) == ["ready", "deploying"]
+        assert site.ask(model) == 404
+        assert "stays deploying, out of routing, until a deploy succeeds" in play.failure(model)
 
-    site.model("worse", values)
+    for short, each in values.items():
+        site.model(short, each)
     site.succeed("deploy")
-    assert site.history(model) == ["ready", "deploying", "ready"]
-    assert site.ask(model) == 200
+    for model in models:
+        assert site.history(model) == ["ready", "deploying", "ready"]
+        assert site.ask(model) == 200
 
 
 def test_an_upgrade_that_helm_refuses_leaves_the_model_routed(site: Site) -> None:
