@@ -25,7 +25,7 @@ CAUSES = {
     "portless": r"Invalid endpoint format: gpt-oss-20b: Endpoint must include port .* Nothing was changed",
     "huge": r"reason unschedulable: .* it requests nvidia.com/gpu: 16, and no node of \d has more than 2 of it\."
     r".* Nothing was registered",
-    "homeless": r"environment_name",
+    "homeless": r"environment_name is not set\. Set it for the hosts of an environment: development, staging or",
 }
 
 

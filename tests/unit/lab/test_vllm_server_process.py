@@ -35,13 +35,19 @@ def started(*words: str, port: int = 0, **env: str) -> Iterator[subprocess.Popen
         process.communicate()
 
 
+def announced_port(process: subprocess.Popen[str]) -> int:
+    """Wait until a server says where it listens."""
+    for line in process.stderr or ():
+        if "Starting vLLM API server" in line:
+            return int(line.rpartition(":")[2])
+    raise AssertionError("the server ended before it listened")
+
+
 @contextmanager
 def running(*words: str, **env: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A server that listens, and its port: it logs both at once."""
     with started(*words, port=0, **env) as process:
-        assert process.stderr
-        line = next(line for line in process.stderr if "Starting vLLM API server" in line)
-        yield process, int(line.rpartition(":")[2])
+        yield process, announced_port(process)
 
 
 def wait_busy(port: int, seconds: float = 10) -> None:
