@@ -39,7 +39,7 @@ def pair() -> Iterator[tuple[LabCli, LabCli]]:
     try:
         starts = [lab.popen("up") for lab in labs]
         for start in starts:
-            _round, stderr = start.communicate(timeout=120)
+            _stdout, stderr = start.communicate(timeout=120)
             assert start.returncode == 0, stderr
             print(stderr)
         yield labs
