@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -94,13 +95,15 @@ def missing_entry(desired: Desired, known: Sequence[str]) -> InferenceError:
 
 
 def same(left: object, right: object) -> bool:
-    """Equality as JSON has it: 1 is 1.0, but true is not 1."""
+    """Equality as JSON has it: 1 is 1.0, but true is not 1. A NaN, which a numeric column can hold, equals itself."""
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         return left.keys() == right.keys() and all(same(value, right[key]) for key, value in left.items())
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(same(one, other) for one, other in zip(left, right, strict=True))
+    if isinstance(left, float) and isinstance(right, float) and math.isnan(left):
+        return math.isnan(right)
     return left == right
 
 

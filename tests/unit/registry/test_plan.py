@@ -190,3 +190,21 @@ def test_merging_twice_is_merging_once(current: dict[str, Any], given_metadata: 
     once = merged_metadata(current, given_metadata)
     assert same(merged_metadata(once, given_metadata), once)
     assert once.keys() == current.keys() | given_metadata.keys()
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        (1, 1.0, True),
+        (1, True, False),
+        (None, None, True),
+        (float("nan"), float("nan"), True),
+        (float("nan"), 1.0, False),
+        (1.0, float("nan"), False),
+        ({"a": [1, 2]}, {"a": [1, 2.0]}, True),
+        ({"a": [1, 2]}, {"a": [1]}, False),
+        ({"a": 1}, {"b": 1}, False),
+    ],
+)
+def test_same(left: object, right: object, expected: bool) -> None:
+    assert same(left, right) is expected
