@@ -77,11 +77,11 @@ EXAMPLES = r"""
     namespace: system
     chart_ref: charts/vllm-deployment
     release_values: "{{ plan.release_values }}"
-  when: plan.action != 'none'
+  when: plan.operation != 'none'
 """
 
 RETURN = r"""
-action:
+operation:
   description: One of C(install), C(upgrade) and C(none).
   returned: success
   type: str
@@ -161,7 +161,7 @@ def execute(module: AnsibleModule) -> dict[str, Any]:
     decided = plan(current, rendered, (before, after))
     return {
         "changed": False,
-        "action": decided.action,
+        "operation": decided.action,
         "why": list(decided.why),
         "release_values": dict(decided.values),
         "status": current.status if current else None,
