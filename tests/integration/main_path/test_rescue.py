@@ -88,3 +88,13 @@ def test_a_key_that_the_server_does_not_take_proves_nothing_against_it(site: Sit
     play = site.fail("deploy")
     assert play.result(model, "Wait until")["reason"] == "unauthorised"
     assert site.rows() == {model: "ready"}
+
+
+def test_a_route_that_is_not_seen_is_told_and_leaves_the_model_registered(site: Site) -> None:
+    model = site.model("one")
+    site.serve(model)
+    elsewhere = site.lab.router_url("staging")
+    play = site.fail("deploy", "-e", "environment_route_timeout=1", ROUTER_URL=elsewhere)
+    assert play.result(model, "Ask the router")["reason"] == "denied"
+    assert "only its registration or its route is missing" in play.failure(model)
+    assert site.rows() == {model: "ready"}
