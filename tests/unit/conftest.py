@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: ai_aas.inference contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many examples the property-based tests try: a fixed sample by default, many new ones in a soak (tests/soak.py)."""
+"""How many examples property-based tests try: a fixed sample by default, many new ones in a soak (tests/soak.py)."""
 
 from __future__ import annotations
 
