@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ EDGES = {
     *("aiohttp", "asyncio", "http", "httpx", "kubernetes", "psycopg", "psycopg2", "redis", "requests", "socket"),
     *("sqlite3", "ssl", "subprocess", "urllib", "urllib3", "valkey", "websocket"),
 }
+SQL = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE|ALTER|GRANT)\b")
 ENDINGS = {"exit_json", "fail_json"}
 
 
@@ -45,6 +47,15 @@ def test_a_module_knows_the_frame_and_utilities_alone(path: Path) -> None:
         assert name.split(".")[0] not in EDGES, f"{name} belongs into a utility"
         assert not name.startswith(OURS) or name.startswith(f"{UTILITIES}._"), name
         assert not name.startswith("ansible.") or name.startswith("ansible.module_utils."), name
+
+
+@pytest.mark.parametrize("path", files("modules"), ids=name_of)
+def test_a_module_holds_no_sql(path: Path) -> None:
+    """Its code does not; its documentation names the rights that it needs."""
+    tree = ast.parse(path.read_text())
+    code = [node for node in tree.body if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant))]
+    texts = [part.value for node in code for part in ast.walk(node) if isinstance(part, ast.Constant)]
+    assert not [text for text in texts if isinstance(text, str) and SQL.search(text)]
 
 
 @pytest.mark.parametrize("path", files("module_utils"), ids=name_of)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,11 @@ class TestRole:
         """Required ones too: their defaults come from the inventory's variables."""
         without = options(role).keys() - load(role / "defaults" / "main.yml").keys()
         assert not {name for name in without if options(role)[name].get("required") or "default" in options(role)[name]}
+
+    def test_an_option_without_a_default_is_never_read_bare(self, role: Path) -> None:
+        texts = "".join(path.read_text() for folder in ("tasks", "vars") for path in (role / folder).glob("*.yml"))
+        for name in options(role).keys() - load(role / "defaults" / "main.yml").keys():
+            assert len(re.findall(rf"\b{name}\b", texts)) == len(re.findall(rf"\b{name} \| default\(", texts)), name
 
     def test_each_default_is_an_option(self, role: Path) -> None:
         assert load(role / "defaults" / "main.yml").keys() <= options(role).keys()
