@@ -47,7 +47,7 @@ lab-down: setup ## End the lab
 lab-status: setup ## Show the lab's parts
 	$(LAB) status
 
-lab-env: setup ## Print what a shell needs to use the lab: eval "$$(make -s lab-env)"
+lab-env: setup ## Print what a shell evaluates to use the lab
 	@$(LAB) env
 
 demo: setup ## Show the main path on the lab, from deploy to route
