@@ -44,9 +44,15 @@ def run_module(
             ),
         )
     # Outside of `except`, since Ansible can be told to show the text of the error that is being handled.
+    end(module, result, failure)
+
+
+def end(module: AnsibleModule, result: dict[str, Any], failure: str) -> None:
+    """End the module with its result, and with a failure's message if there is one."""
+    rest = warn(module, result)
     if failure:
-        module.fail_json(msg=failure, **warn(module, result))
-    module.exit_json(**warn(module, result))
+        module.fail_json(msg=failure, **rest)
+    module.exit_json(**rest)
 
 
 def fail_on_missing(module: AnsibleModule, libraries: Sequence[str]) -> None:
