@@ -10,7 +10,7 @@ REQUIREMENTS := requirements/$(shell $(PYTHON) -c 'import sys; print("py311" if 
 
 LAB := $(BIN)/python -m tests.lab
 PYTEST := $(BIN)/python -m pytest
-# Lint needs the collection as a source root, and the lab's own programs as the path.
+# ansible-lint and molecule start Ansible's programs by name.
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
