@@ -11,11 +11,9 @@ from typing import Any, NamedTuple, NoReturn
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InvalidInputError
 
-ENVIRONMENTS = ("development", "staging", "production")
 # What a registered entry can be given. `disabled` is not among them: it has its own state, for a person.
 SERVING_STATUSES = ("pending", "deploying", "ready", "degraded", "failed")
 STATUSES = (*SERVING_STATUSES, "disabled")
-TARGETS = ("managed", "self_hosted")
 # What a user declares. The database makes all others.
 DECLARED = (
     "endpoint",
