@@ -9,12 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError, InvalidInputError
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import (
-    DECLARED,
-    Desired,
-    Entry,
-    namespace_of,
-)
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.endpoint import namespace_of
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import DECLARED, Desired, Entry
 
 
 class Plan(NamedTuple):

@@ -8,15 +8,17 @@ from typing import Any
 
 import pytest
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InvalidInputError
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import (
-    Desired,
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.endpoint import (
     Endpoint,
-    check_metadata,
-    check_model_name,
-    desired_from,
     namespace_of,
     parse_endpoint,
     shown,
+)
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import (
+    Desired,
+    check_metadata,
+    check_model_name,
+    desired_from,
 )
 from hypothesis import given
 from hypothesis import strategies as st
