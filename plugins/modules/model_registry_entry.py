@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - ai_aas.inference.attributes
   - ai_aas.inference.registry
   - ai_aas.inference.registry.cache
+  - ai_aas.inference.registry.provenance
 options:
   model_name:
     description:
@@ -43,11 +44,17 @@ options:
       - V(disabled) gives an existing entry the status C(disabled), which is meant for decisions of people. The entry
         must exist, so that a mistyped name does not pass for a disabled model.
       - V(absent) deregisters the entry, by giving it the status C(disabled). The row stays, since usage records may
-        refer to it. A missing entry is left missing.
+        refer to it. A missing entry is left missing. With O(purge) the row is deleted.
       - With V(disabled) and V(absent) only the status is written. The other options are checked and not used.
     type: str
     default: present
     choices: [present, enabled, disabled, absent]
+  purge:
+    description:
+      - With O(state=absent), delete the row. One that another table refers to is disabled instead, and a warning and
+        RV(referenced_by) name the table. A table that the role may not read counts as one that refers to it.
+    type: bool
+    default: false
   endpoint:
     description:
       - Where the model is served, C(<service-name>.<namespace>.svc.cluster.local:<port>), without a scheme.
@@ -124,6 +131,23 @@ EXAMPLES = r"""
     state: enabled
     redis_url: redis://cache.example.com:6379/0
 
+- name: Disable it, and keep in the history who asked for it and why
+  ai_aas.inference.model_registry_entry:
+    model_name: gpt-oss-20b
+    environment: production
+    state: disabled
+    actor: "{{ awx_user_name }}"
+    reason: Answers are cut off, see incident 1234
+    job:
+      awx_job_id: "{{ awx_job_id }}"
+
+- name: Delete an entry that nothing refers to
+  ai_aas.inference.model_registry_entry:
+    model_name: gpt-oss-20b
+    environment: development
+    state: absent
+    purge: true
+
 - name: Deregister it, with options as community.postgresql has them
   ai_aas.inference.model_registry_entry:
     model_name: gpt-oss-20b
@@ -172,10 +196,23 @@ kept_disabled:
   returned: success
   type: bool
   sample: false
+referenced_by:
+  description: The tables that refer to an entry which was to be purged, and was disabled instead.
+  returned: success
+  type: list
+  elements: str
+  sample: [usage_events]
+history:
+  description:
+    - V(recorded) if the change is, or would be, in the history, V(unavailable) if it cannot be, V(none) if nothing
+      changed.
+  returned: success
+  type: str
+  sample: recorded
 cache:
   description:
     - What became of the router's copy of the entry. V(deleted), V(stale) if the cache could not be reached and may lead
-      to the old route for two minutes, or V(none) if nothing changed or no cache is given.
+      to the old route for two minutes, or V(none) if no cache is given.
   returned: success
   type: str
   sample: deleted
@@ -185,10 +222,11 @@ diff:
   type: dict
   sample: {before: {}, after: {status: ready}, before_header: gpt-oss-20b (development)}
 timings:
-  description: Seconds by step.
+  description:
+    - Seconds by step. C(settle) is the time that was waited, by O(cache_settle), after the route was denied already.
   returned: success
   type: dict
-  sample: {connect: 0.0081, read: 0.0042, write: 0.0013, commit: 0.0011, cache: 0.0012}
+  sample: {connect: 0.0081, read: 0.0042, write: 0.0013, commit: 0.0011, cache: 0.0012, settle: 0.5}
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -196,27 +234,18 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._module import ru
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.arguments import (
     cache_arguments,
     connection_arguments,
+    entry_arguments,
+    provenance_arguments,
 )
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.change import change_entry
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.secrecy import guarded
 
 ARGUMENTS = {
-    "model_name": {"type": "str", "required": True},
+    **entry_arguments(),
     "environment": {"type": "str", "required": True, "choices": ["development", "staging", "production"]},
     "state": {"type": "str", "default": "present", "choices": ["present", "enabled", "disabled", "absent"]},
-    "endpoint": {"type": "str"},
-    "namespace": {"type": "str"},
-    "status": {
-        "type": "str",
-        "default": "ready",
-        "choices": ["pending", "deploying", "ready", "degraded", "failed"],
-    },
-    "revision": {"type": "int"},
-    "organization_id": {"type": "str"},
-    "deployment_target": {"type": "str", "choices": ["managed", "self_hosted"]},
-    "cost_per_1k_tokens": {"type": "float", "no_log": False},
-    "metadata": {"type": "dict"},
     "metadata_mode": {"type": "str", "default": "merge", "choices": ["merge", "replace"]},
+    "purge": {"type": "bool", "default": False},
 }
 
 
@@ -229,7 +258,7 @@ def main() -> None:
     run_module(
         change,
         libraries=("psycopg2",),
-        argument_spec={**ARGUMENTS, **connection_arguments(), **cache_arguments()},
+        argument_spec={**ARGUMENTS, **connection_arguments(), **cache_arguments(), **provenance_arguments()},
     )
 
 

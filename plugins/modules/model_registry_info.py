@@ -34,6 +34,23 @@ options:
       - Only entries with this status.
     type: str
     choices: [pending, deploying, ready, degraded, failed, disabled]
+  stale_after:
+    description:
+      - Only entries whose health was last checked more than this many seconds ago, or never.
+    type: float
+  history:
+    description:
+      - Return also what was changed, by whom and why. O(model_name) and O(environment) apply to it.
+    type: bool
+    default: false
+  history_limit:
+    description:
+      - The number of changes that are returned at most, the latest ones.
+    type: int
+    default: 100
+notes:
+  - The history lists what M(ai_aas.inference.model_registry_entry) documents to be in it. Where the role finds or may
+    read none, it is empty and a warning says so.
 seealso:
   - module: ai_aas.inference.model_registry_entry
   - module: ai_aas.inference.model_registry_schema
@@ -50,6 +67,22 @@ EXAMPLES = r"""
 - name: Show it
   ansible.builtin.debug:
     var: registered.table
+
+- name: Find what no health check has looked at for five minutes
+  ai_aas.inference.model_registry_info:
+    status: ready
+    stale_after: 300
+
+- name: Ask who changed a model in production, and why
+  ai_aas.inference.model_registry_info:
+    model_name: gpt-oss-20b
+    environment: production
+    history: true
+  register: asked
+
+- name: Show the answer
+  ansible.builtin.debug:
+    var: asked.history_table
 """
 
 RETURN = r"""
@@ -87,6 +120,57 @@ table:
   sample:
     - ID | Model Name | Endpoint                        | Status | Environment | Namespace | Last Health | Updated
     - 42 | tiny       | tiny.lab.svc.cluster.local:8000 | ready  | staging     | lab       |             |
+history:
+  description: The changes, the latest one first.
+  returned: with O(history=true)
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Number of the change. A later one has a higher number.
+      type: int
+    changed_at:
+      description: When it was made, in UTC.
+      type: str
+    operation:
+      description: C(insert), C(update), C(delete), or C(truncate) for each row that a TRUNCATE took away.
+      type: str
+    model_name:
+      description: The model.
+      type: str
+    environment:
+      description: The environment.
+      type: str
+    actor:
+      description: Who made it. Null where another tool did.
+      type: str
+    role:
+      description: The role of the database that made it.
+      type: str
+    reason:
+      description: Why it was made.
+      type: str
+    job:
+      description: The job that made it.
+      type: dict
+    before:
+      description: The declared values before it. Null for a new entry.
+      type: dict
+    after:
+      description: The declared values after it. Null for one that is gone.
+      type: dict
+    changed:
+      description: Names of the values that differ.
+      type: list
+      elements: str
+history_table:
+  description: The changes as lines of a table, beginning with its heading. Times are in UTC.
+  returned: with O(history=true)
+  type: list
+  elements: str
+  sample:
+    - When             | Who   | What   | Model Name | Environment | Changed         | Reason        | Job
+    - 2025-01-27 12:00 | alice | update | tiny       | staging     | status=disabled | incident 1234 | awx_job_id=12
 timings:
   description: Seconds by step.
   returned: success
@@ -107,6 +191,9 @@ ARGUMENTS = {
         "type": "str",
         "choices": ["pending", "deploying", "ready", "degraded", "failed", "disabled"],
     },
+    "stale_after": {"type": "float"},
+    "history": {"type": "bool", "default": False},
+    "history_limit": {"type": "int", "default": 100},
 }
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: model_registry_schema
-short_description: Create or inspect the table of the model registry
+short_description: Create, upgrade, adopt or inspect the table of the model registry
 version_added: 0.1.0
 description:
-  - Creates the table C(model_registry_entries) where there is none. It serves the collection, the ai-aas API router
-    and its admin tool together.
-  - A table that is there is never altered. If it lacks a column that the registry cannot do without, the module fails
-    and names the SQL that adds it.
+  - Creates the table C(model_registry_entries) where there is none, and brings the collection's own table up to date.
+    It serves the collection, the ai-aas API router and its admin tool together, and keeps its own history.
+  - A table that someone else made is never altered, unless O(adopt=true). If it lacks what the registry cannot do
+    without, the module fails and names the SQL that mends it.
 author:
   - The ai_aas.inference maintainers (@ai-aas)
 extends_documentation_fragment:
@@ -24,13 +24,24 @@ extends_documentation_fragment:
 options:
   state:
     description:
-      - V(present) makes sure that the table is there and can be used.
+      - V(present) makes sure that the table is there and can be used. Its owner brings an older version up to date;
+        another role leaves it so, with a warning.
+      - V(preflight) changes nothing and does not fail for what it finds. RV(usable), RV(lacks) and RV(sql) say what is
+        missing and the SQL that would mend it.
     type: str
     default: present
-    choices: [present]
+    choices: [present, preflight]
+  adopt:
+    description:
+      - Whether a table that someone else made may be altered, so that it serves all tools as the collection's own does.
+        Missing columns, defaults and constraints are added, rows without a namespace get one, the default organisation
+        is seeded, and triggers number revisions, keep C(updated_at) and write the history. Nothing is taken away.
+      - The table is locked against reading while that is done, for a moment unless it is large.
+    type: bool
+    default: false
 notes:
-  - The table is created in the first schema of the role's C(search_path) in one transaction. Of several runs at the
-    same time one creates it.
+  - All is done in one transaction. Of several runs at the same time one does it. The table is created in the first
+    schema of the role's C(search_path).
 seealso:
   - module: ai_aas.inference.model_registry_entry
   - module: ai_aas.inference.model_registry_info
@@ -40,6 +51,15 @@ EXAMPLES = r"""
 - name: Make sure that the registry has its table
   ai_aas.inference.model_registry_schema:
     database_url: "{{ lookup('ansible.builtin.env', 'DATABASE_URL') }}"
+
+- name: Say what a table lacks, and the SQL that would mend it
+  ai_aas.inference.model_registry_schema:
+    state: preflight
+  register: looked_at
+
+- name: Take over the table of the ai-aas migrations
+  ai_aas.inference.model_registry_schema:
+    adopt: true
 
 - name: See what would be done
   ai_aas.inference.model_registry_schema:
@@ -53,35 +73,66 @@ EXAMPLES = r"""
 
 RETURN = r"""
 layout:
-  description: V(superset) for the collection's own table, V(foreign) for one that someone else made.
-  returned: when there is a table
+  description:
+    - V(superset) for the collection's own table, V(adopted) for one that it took over, V(foreign) for one that someone
+      else made, V(none) where there is none.
+  returned: success
   type: str
   sample: superset
 version:
-  description: Version of the collection's own table. Null for a foreign one.
-  returned: when there is a table
+  description: Version of the collection's own or adopted table. Null for another one.
+  returned: success
   type: int
-  sample: 1
+  sample: 2
+latest_version:
+  description: The version that this collection makes.
+  returned: success
+  type: int
+  sample: 2
+usable:
+  description: Whether entries can be read and changed.
+  returned: success
+  type: bool
+  sample: true
 missing:
   description: Columns that the registry cannot do without and that the table lacks.
-  returned: when there is a table
+  returned: success
   type: list
   elements: str
   sample: []
+lacks:
+  description: What the table lacks.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    what:
+      description: What is missing.
+      type: str
+    needed:
+      description: Whether the registry cannot be used without it.
+      type: bool
+    why:
+      description: What it is needed for.
+      type: str
+    sql:
+      description: The statements that mend it. Empty where a person has to decide.
+      type: list
+      elements: str
 sql:
-  description: The SQL that adds them.
-  returned: when there is a table
+  description: The statements that mend what is needed.
+  returned: success
   type: list
   elements: str
   sample: ["ALTER TABLE model_registry_entries ADD COLUMN deployment_namespace text;"]
 actions:
-  description: What was done, or would be.
+  description: What was done, or would be. C(create), C(upgrade) or C(adopt).
   returned: success
   type: list
   elements: str
   sample: [create]
 diff:
-  description: The SQL that makes the table, when it is made.
+  description: The SQL that is run, or would be.
   returned: success
   type: dict
   sample: {before: "", after: "CREATE TABLE model_registry_entries (…);"}
@@ -98,7 +149,10 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.argumen
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.schema import ensure_schema
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.secrecy import guarded
 
-ARGUMENTS = {"state": {"type": "str", "default": "present", "choices": ["present"]}}
+ARGUMENTS = {
+    "state": {"type": "str", "default": "present", "choices": ["present", "preflight"]},
+    "adopt": {"type": "bool", "default": False},
+}
 
 
 @guarded

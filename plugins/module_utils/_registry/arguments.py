@@ -9,6 +9,25 @@ from typing import Any
 from ansible.module_utils.basic import env_fallback
 
 
+def entry_arguments() -> dict[str, dict[str, Any]]:
+    """What is declared of an entry, besides its environment."""
+    return {
+        "model_name": {"type": "str", "required": True},
+        "endpoint": {"type": "str"},
+        "namespace": {"type": "str"},
+        "status": {
+            "type": "str",
+            "default": "ready",
+            "choices": ["pending", "deploying", "ready", "degraded", "failed"],
+        },
+        "revision": {"type": "int"},
+        "organization_id": {"type": "str"},
+        "deployment_target": {"type": "str", "choices": ["managed", "self_hosted"]},
+        "cost_per_1k_tokens": {"type": "float", "no_log": False},
+        "metadata": {"type": "dict"},
+    }
+
+
 def connection_arguments() -> dict[str, dict[str, Any]]:
     """Where the database is."""
     return {
@@ -28,6 +47,7 @@ def connection_arguments() -> dict[str, dict[str, Any]]:
         "ssl_key": {"type": "path", "no_log": False},
         "connect_timeout": {"type": "int", "default": 5},
         "statement_timeout": {"type": "float", "default": 30.0},
+        "retry_timeout": {"type": "float", "default": 10.0},
     }
 
 
@@ -37,3 +57,8 @@ def cache_arguments() -> dict[str, dict[str, Any]]:
         "redis_url": {"type": "str", "no_log": True, "fallback": (env_fallback, ["REDIS_URL"])},
         "cache_settle": {"type": "float", "default": 0.5},
     }
+
+
+def provenance_arguments() -> dict[str, dict[str, Any]]:
+    """Who makes a change, and why."""
+    return {"actor": {"type": "str"}, "reason": {"type": "str"}, "job": {"type": "dict"}}

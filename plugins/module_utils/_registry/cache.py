@@ -9,7 +9,7 @@ a whole task, so it is spoken here.
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -19,6 +19,8 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._errors import In
 TTL_MINUTES = 2
 
 _DEFAULT_PORT = 6379
+# Commands that are sent before their answers are read: few enough that neither side has to wait for the other.
+_PIPELINE = 500
 
 
 class CacheError(Exception):
@@ -71,8 +73,8 @@ def key_of(environment: str, model_name: str) -> str:
     return f"model_registry:{environment}:{model_name}"
 
 
-def delete(cache: Cache, key: str) -> None:
-    """Delete one key, whether it is there or not.
+def delete(cache: Cache, keys: Sequence[str]) -> None:
+    """Delete keys, whether they are there or not.
 
     Raises:
         CacheError: says why in a few words.
@@ -82,12 +84,15 @@ def delete(cache: Cache, key: str) -> None:
         commands.append(["AUTH", *([cache.username] if cache.username else []), cache.password])
     if cache.database:
         commands.append(["SELECT", str(cache.database)])
-    commands.append(["DEL", key])
+    # One key a command, since a cluster refuses keys of several slots in one.
+    commands += [["DEL", key] for key in keys]
     try:
         with _connected(cache) as connection, connection.makefile("rb") as replies:
-            connection.sendall(b"".join(encoded(command) for command in commands))
-            for command in commands:
-                _check(command[0], replies.readline(1024))
+            for start in range(0, len(commands), _PIPELINE):
+                some = commands[start : start + _PIPELINE]
+                connection.sendall(b"".join(encoded(command) for command in some))
+                for command in some:
+                    _check(command[0], replies.readline(1024))
     except TimeoutError:
         raise CacheError("timeout") from None
     except OSError as error:

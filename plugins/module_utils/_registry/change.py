@@ -5,12 +5,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry import connection, table
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry import journal, table
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.connection import Database, database_from
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import Desired, Entry, desired_from
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.layout import Layout, layout_of
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.plan import Plan, needs_entry, plan
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.provenance import Provenance, provenance_from
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.transaction import Timings, run
 
 if TYPE_CHECKING:
     from ansible_collections.ai_aas.inference.plugins.module_utils._registry.cache import Cache
@@ -20,13 +24,37 @@ NEAREST = 5
 
 
 class Settings(NamedTuple):
-    """Where to change an entry, and how."""
+    """Where to change entries, how, and on whose behalf."""
 
-    database: connection.Database
-    cache: Cache | None
+    database: Database
+    provenance: Provenance
+    cache: Cache | None = None
     cache_settle: float = 0.5
     check: bool = False
     sleep: Callable[[float], None] = time.sleep
+
+
+class Outcome(NamedTuple):
+    """What a transaction came to."""
+
+    plan: Plan
+    entry: Entry | None
+    history: str
+
+
+def settings_from(params: Mapping[str, Any], *, check: bool) -> Settings:
+    """Read what the modules that change entries have in common.
+
+    Raises:
+        InferenceError: an address cannot be read, or a text cannot be stored.
+    """
+    return Settings(
+        database_from(params),
+        provenance_from(params),
+        _cache_from(params["redis_url"], params["connect_timeout"]),
+        params["cache_settle"],
+        check,
+    )
 
 
 def change_entry(params: Mapping[str, Any], *, check: bool) -> dict[str, Any]:
@@ -36,9 +64,7 @@ def change_entry(params: Mapping[str, Any], *, check: bool) -> dict[str, Any]:
         InferenceError: a value breaks a rule, or the registry refuses; nothing was changed.
     """
     desired = desired_from(params)
-    cache = _cache_from(params["redis_url"], params["connect_timeout"])
-    settings = Settings(connection.database_from(params), cache, params["cache_settle"], check)
-    return apply(desired, settings)
+    return apply(desired, settings_from(params, check=check))
 
 
 def _cache_from(url: str | None, timeout: float) -> Cache | None:
@@ -52,12 +78,12 @@ def _cache_from(url: str | None, timeout: float) -> Cache | None:
 
 def apply(desired: Desired, settings: Settings) -> dict[str, Any]:
     """Plan and make the change, then drop the router's copy of the entry."""
-    timings = connection.Timings()
+    timings = Timings()
 
-    def work(cursor: Cursor) -> tuple[Plan, Entry | None]:
-        return transact(cursor, desired, timings, check=settings.check)
+    def work(cursor: Cursor) -> Outcome:
+        return transact(cursor, desired, settings, timings)
 
-    decided, entry = connection.run(settings.database, work, timings, read_only=settings.check)
+    decided, entry, history = run(settings.database, work, timings, access="check" if settings.check else "write")
     result: dict[str, Any] = {
         "changed": decided.changed,
         "entry": entry.as_dict() if entry else None,
@@ -65,66 +91,110 @@ def apply(desired: Desired, settings: Settings) -> dict[str, Any]:
         "actions": list(decided.actions),
         "diff": decided.diff(),
         "kept_disabled": decided.kept_disabled,
+        "referenced_by": list(decided.referenced_by),
+        "history": history if decided.changed else "none",
         "cache": "none",
-        "warnings": [],
+        "warnings": _warnings(desired, decided),
     }
-    if settings.cache and decided.changed:
-        with timings.step("cache"):
-            result |= invalidate(settings.cache, desired, settings, again=decided.withdraws)
-        result["actions"] += ["cache_delete"] if result["cache"] == "deleted" else []
+    if settings.cache:
+        places = [(desired.environment, desired.model_name)]
+        cleared = invalidate(settings.cache, settings, timings, places, places if decided.withdraws else ())
+        result["warnings"] += cleared["warnings"]
+        result["cache"] = cleared["cache"]
+        result["actions"] += ["cache_delete"] if decided.changed and result["cache"] == "deleted" else []
     return {**result, "timings": timings.seconds}
 
 
-def transact(
-    cursor: Cursor, desired: Desired, timings: connection.Timings, *, check: bool
-) -> tuple[Plan, Entry | None]:
-    """Lock, read, plan and write within the caller's transaction. Returns the plan and the entry that results."""
+def _warnings(desired: Desired, decided: Plan) -> list[str]:
+    if not decided.referenced_by:
+        return []
+    tables = ", ".join(decided.referenced_by)
+    return [f"The entry for {desired.label} is kept as disabled instead of being deleted: {tables} refers to it."]
+
+
+def transact(cursor: Cursor, desired: Desired, settings: Settings, timings: Timings) -> Outcome:
+    """Lock, read, plan and write within the caller's transaction."""
     with timings.step("read"):
-        if not check:
+        if not settings.check:
             table.lock_name(cursor, desired.model_name)
-        layout = table.layout_of(cursor, table.asked_columns(desired))
-        current = table.read_entry(cursor, layout, desired.model_name, desired.environment, lock=not check)
-        defaults, known = {}, []
-        if current is None and needs_entry(desired):
-            known = nearest(desired, table.known_entries(cursor))
-        elif current is None and desired.state != "absent":
-            defaults = table.insert_defaults(cursor, layout, desired)
-    decided = plan(current, desired, defaults, known)
-    if check or not decided.changed or decided.after is None:
-        return decided, decided.after
+        layout = layout_of(cursor, table.asked_columns(desired))
+        decided = decide(cursor, layout, desired, lock=not settings.check)
+    history = journal.outcome(layout)
+    if settings.check or not decided.changed:
+        return Outcome(decided, decided.after, history)
     with timings.step("write"):
-        if decided.before is None:
-            return decided, table.insert(cursor, layout, decided.after)
-        return decided, table.update(cursor, layout, decided.after, decided.fields)
+        journal.hand_over(cursor, layout, settings.provenance)
+        entry = write(cursor, layout, decided)
+        # As the database has it: it may have rounded a number or filled a value.
+        journal.record(cursor, layout, settings.provenance, [decided._replace(after=entry)])
+    return Outcome(decided, entry, history)
 
 
-def invalidate(cache: Cache, desired: Desired, settings: Settings, *, again: bool) -> dict[str, Any]:
-    """Drop the router's copy of an entry.
+def decide(cursor: Cursor, layout: Layout, desired: Desired, *, lock: bool) -> Plan:
+    """Read what the plan depends on, and plan."""
+    current = table.read_entry(cursor, layout, desired.model_name, desired.environment, lock=lock)
+    if current is not None:
+        return plan(current, desired, referring=_referring(cursor, desired))
+    if needs_entry(desired):
+        return plan(None, desired, known=nearest(desired, table.known_entries(cursor)))
+    return plan(None, desired, {} if desired.state == "absent" else table.insert_defaults(cursor, layout, desired))
+
+
+def _referring(cursor: Cursor, desired: Desired) -> Sequence[str]:
+    if not desired.purge:
+        return ()
+    from ansible_collections.ai_aas.inference.plugins.module_utils._registry.references import referring
+
+    return referring(cursor, desired.environment, [desired.model_name]).get(desired.model_name, ())
+
+
+def write(cursor: Cursor, layout: Layout, decided: Plan) -> Entry | None:
+    """Make a change, and return the entry that results with what the database made."""
+    if decided.after is None:
+        if decided.before is not None:
+            table.delete(cursor, decided.before)
+        return None
+    if decided.before is None:
+        return table.insert(cursor, layout, decided.after)
+    return table.update(cursor, layout, decided.after, decided.fields)
+
+
+def invalidate(
+    cache: Cache,
+    settings: Settings,
+    timings: Timings,
+    places: Sequence[tuple[str, str]],
+    withdrawn: Sequence[tuple[str, str]],
+) -> dict[str, Any]:
+    """Drop the router's copies of entries, also where nothing changed: an earlier run may have died before it could.
 
     Args:
         cache: where it is.
-        desired: which entry.
         settings: in check mode nothing is dropped; `sleep` waits before the second time.
-        again: drop it once more after a moment, since a router that had read the old row just before the
-            commit may have put it back.
+        timings: learns how long it took, apart from the time that was waited.
+        places: environment and name of each entry.
+        withdrawn: those whose route was taken away. They are dropped once more after a moment, since a router that
+            had read the old row just before the commit may have put it back.
     """
     from ansible_collections.ai_aas.inference.plugins.module_utils._registry import cache as router_cache
 
     if settings.check:
-        return {"cache": "deleted"}
-    key = router_cache.key_of(desired.environment, desired.model_name)
+        return {"cache": "deleted", "warnings": []}
     try:
-        router_cache.delete(cache, key)
-        if again and settings.cache_settle > 0:
-            settings.sleep(settings.cache_settle)
-            router_cache.delete(cache, key)
+        with timings.step("cache"):
+            router_cache.delete(cache, [router_cache.key_of(*place) for place in places])
+        if withdrawn and settings.cache_settle > 0:
+            with timings.step("settle"):
+                settings.sleep(settings.cache_settle)
+            with timings.step("cache"):
+                router_cache.delete(cache, [router_cache.key_of(*place) for place in withdrawn])
     except router_cache.CacheError as error:
         warning = (
-            f"The registry is changed, but the router's cache at {cache.target} could not be cleared ({error}). "
-            f"Routers may use the old route for up to {router_cache.TTL_MINUTES} minutes."
+            f"The registry is as wanted, but the router's cache at {cache.target} could not be cleared ({error}). "
+            f"Routers may use an old route for up to {router_cache.TTL_MINUTES} minutes."
         )
         return {"cache": "stale", "warnings": [warning]}
-    return {"cache": "deleted"}
+    return {"cache": "deleted", "warnings": []}
 
 
 def nearest(desired: Desired, known: list[tuple[str, str]]) -> list[str]:

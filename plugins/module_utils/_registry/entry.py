@@ -85,19 +85,23 @@ class Desired(NamedTuple):
     cost_per_1k_tokens: float | None = None
     metadata: Mapping[str, Any] | None = None
     metadata_mode: str = "merge"
+    purge: bool = False
 
     @property
     def label(self) -> str:
         return f"model '{self.model_name}' in environment '{self.environment}'"
 
 
+_DEFAULTS = {**dict.fromkeys(Desired._fields), **Desired._field_defaults}
+
+
 def desired_from(params: Mapping[str, Any]) -> Desired:
-    """Check a module's parameters and return what they ask for.
+    """Check a module's parameters and return what they ask for. What is not among them has its default.
 
     Raises:
         InvalidInputError: a value breaks a rule; names the value and the rule.
     """
-    given = {name: params[name] for name in Desired._fields}
+    given = {name: params.get(name, default) for name, default in _DEFAULTS.items()}
     check_model_name(given["model_name"])
     _check_place(given["endpoint"], given["namespace"])
     if given["revision"] is not None and not 1 <= given["revision"] <= MAX_REVISION:
@@ -111,7 +115,9 @@ def desired_from(params: Mapping[str, Any]) -> Desired:
             refuse("cost_per_1k_tokens", given["cost_per_1k_tokens"], f"It must be at least 0 and below {MAX_COST}")
         given["cost_per_1k_tokens"] = round(given["cost_per_1k_tokens"], 4)
     if given["metadata"] is not None:
-        check_metadata(given["metadata"])
+        check_json("metadata", given["metadata"])
+    if given["purge"] and given["state"] != "absent":
+        refuse("purge", given["purge"], "It belongs to `state: absent`")
     return Desired(**given)
 
 
@@ -127,15 +133,16 @@ def check_model_name(value: str) -> None:
         refuse("model_name", value, "It must not begin or end with a space")
 
 
-def check_metadata(value: Mapping[str, Any]) -> None:
-    """Refuse metadata that PostgreSQL cannot store as JSON."""
+def check_json(option: str, value: Mapping[str, Any]) -> str:
+    """Refuse what PostgreSQL cannot store as JSON, and return it as text."""
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
         text.encode()
     except (ValueError, RecursionError):
-        refuse("metadata", "", "It must be JSON of moderate depth, without infinite numbers and lone surrogates")
+        refuse(option, "", "It must be JSON of moderate depth, without infinite numbers and lone surrogates")
     if "\\u0000" in text and _holds_nul(value):
-        refuse("metadata", "", "It must not hold NUL characters")
+        refuse(option, "", "It must not hold NUL characters")
+    return text
 
 
 def _check_place(endpoint: str | None, namespace: str | None) -> None:

@@ -5,12 +5,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
 
+# DELETE is for purging alone. The history needs no right where the table's triggers write it.
 GRANTS = (
     "GRANT USAGE ON SCHEMA <schema> TO <role>; "
-    "GRANT SELECT, INSERT, UPDATE ON <schema>.model_registry_entries TO <role>;"
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON <schema>.model_registry_entries TO <role>; "
+    "GRANT SELECT ON <schema>.model_registry_history TO <role>;"
 )
 
 # Parts of libpq's and the server's texts, the most telling first: with several addresses a text holds
@@ -32,6 +35,11 @@ _CONNECTION = (
         "Add a line to the server's pg_hba.conf, or set ssl_mode (sslmode in database_url) to require.",
     ),
     (('database "" does not exist',), "database does not exist", "Create the database, or correct its name."),
+    (
+        ("session is read-only", "session is not read-write", "server is in hot standby mode"),
+        "none of the hosts takes changes",
+        "Name the primary server, or wait until a replica has taken over.",
+    ),
     (('role "" does not exist',), "user does not exist", "Create the role, or correct its name."),
     (
         ("too many clients", "too many connections", "remaining connection slots", "no more connections allowed"),
@@ -81,7 +89,6 @@ _CONNECTION = (
     ),
 )
 _STATEMENTS = {
-    "42501": ("a right is missing", f"Sufficient are: {GRANTS}"),
     "25006": (
         "this server is a read-only replica, or the database is set to read-only",
         "Give the address of the primary server.",
@@ -96,6 +103,15 @@ _STATEMENTS = {
     "40P01": ("it and other sessions waited for each other", "Try again."),
     "53100": ("the server's disk is full", "Free some space there."),
 }
+# Causes that end by themselves: the first one always, the others where a server answered a moment ago.
+_PASSING = (
+    "the server is starting up, shutting down or recovering",
+    "connection refused",
+    "timeout",
+    "what answers there broke off, or is no PostgreSQL server",
+    "the host cannot be reached",
+    "none of the hosts takes changes",
+)
 _CLASSES = {
     "08": ("the connection was lost", "Run it again: a change is made as a whole or not at all."),
     "57": ("the server ended the session", "Run it again: a change is made as a whole or not at all."),
@@ -110,14 +126,34 @@ def connection_failure(target: str, text: str) -> InferenceError:
         target: host:port/database, as a message can name it.
         text: the driver's text. It is only compared, never repeated, since it can hold parts of a password.
     """
-    # Names stand in quotes, and could look like a cause.
-    text = re.sub('".*?"', '""', text).lower()
-    why, remedy = "the driver gives no known cause", "Try the same with psql."
-    for parts, cause, advice in _CONNECTION:
-        if any(part in text for part in parts):
-            why, remedy = cause, advice
-            break
+    why, remedy = _connection_cause(text)
     return InferenceError("Failed to connect to database", f"{target}: {why}", remedy)
+
+
+def may_pass(text: str, *, after_loss: bool) -> bool:
+    """Whether waiting may cure a connection's failure.
+
+    Args:
+        text: the driver's text.
+        after_loss: whether there was a connection a moment ago, as in a fail-over.
+    """
+    return _connection_cause(text)[0] in (_PASSING if after_loss else _PASSING[:1])
+
+
+def missing_right(target: str, role: str, missing: Sequence[str], grant: str) -> InferenceError:
+    """The error for a statement that the role may not make.
+
+    Args:
+        target: host:port/database, as a message can name it.
+        role: the database role.
+        missing: the rights that it lacks, each with the object; empty if none is known to be missing.
+        grant: the SQL that gives them.
+    """
+    what = f"The registry in {target} refused the request"
+    if missing:
+        return InferenceError(what, f"a right is missing: role {role} lacks {', '.join(missing)}", f"Run: {grant}")
+    why = f"a right is missing: role {role} is not the owner, or a policy (row level security) stands against it"
+    return InferenceError(what, why, f"Run it as the table's owner, or see that these suffice: {GRANTS}")
 
 
 def statement_failure(target: str, sqlstate: str, column: str = "", constraint: str = "") -> InferenceError:
@@ -135,6 +171,16 @@ def statement_failure(target: str, sqlstate: str, column: str = "", constraint: 
         unknown = (f"SQLSTATE {sqlstate}", "The server's log tells more.")
         why, remedy = _STATEMENTS.get(sqlstate) or _CLASSES.get(sqlstate[:2]) or unknown
     return InferenceError(f"The registry in {target} refused the request", why, remedy)
+
+
+def _connection_cause(text: str) -> tuple[str, str]:
+    """The cause in a driver's text, and what to do about it."""
+    # Names stand in quotes, and could look like a cause.
+    text = re.sub('".*?"', '""', text).lower()
+    for parts, cause, advice in _CONNECTION:
+        if any(part in text for part in parts):
+            return cause, advice
+    return "the driver gives no known cause", "Try the same with psql."
 
 
 def _constraint_failure(sqlstate: str, column: str, constraint: str) -> tuple[str, str]:

@@ -21,6 +21,8 @@ class Plan(NamedTuple):
     actions: tuple[str, ...] = ()
     # `present` met an entry that a person had disabled, and left it so.
     kept_disabled: bool = False
+    # It was to be deleted, and these tables refer to it.
+    referenced_by: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -57,7 +59,11 @@ def needs_entry(desired: Desired) -> bool:
 
 
 def plan(
-    current: Entry | None, desired: Desired, defaults: Mapping[str, Any] | None = None, known: Sequence[str] = ()
+    current: Entry | None,
+    desired: Desired,
+    defaults: Mapping[str, Any] | None = None,
+    known: Sequence[str] = (),
+    referring: Sequence[str] = (),
 ) -> Plan:
     """Decide what to do.
 
@@ -66,13 +72,17 @@ def plan(
         desired: what is asked for.
         defaults: values of a new entry that nobody gave.
         known: descriptions of entries that a mistyped name may have meant.
+        referring: names of the tables that refer to the entry.
     """
     if current is None:
         if needs_entry(desired):
             raise missing_entry(desired, known)
         return Plan(None, None) if desired.state == "absent" else _insert(desired, defaults or {})
+    if desired.state == "absent" and desired.purge and not referring:
+        return Plan(current, None, ("delete",))
     if desired.state in ("disabled", "absent"):
-        return _update(current, current._replace(status="disabled"), "disable")
+        disabled = _update(current, current._replace(status="disabled"), "disable")
+        return disabled._replace(referenced_by=tuple(referring))
     if desired.state == "enabled":
         return _update(current, _merged(current, desired), "enable")
     result = _update(current, _merged(current, desired), "update:status")

@@ -9,7 +9,7 @@ whose password stands alone elsewhere, and too much for a password that happens 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from typing import Any
 
@@ -43,6 +43,13 @@ def passwords(params: Mapping[str, Any]) -> set[str]:
     """The passwords inside connection strings, as they stand there and decoded."""
     raw = {found for option in _URLS for found in _passwords_in(params.get(option) or "")}
     return (raw | {_decoded(password) for password in raw}) - {""}
+
+
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """A text without the passwords in it. The longest goes first, since one may hold another."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "********")
+    return text
 
 
 def _passwords_in(text: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import psycopg2
 import pytest
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry.schema import CREATE
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.ddl import CREATE
 
 from tests.integration.conftest import SharedLab
 from tests.integration.main_path.sites import Site

@@ -26,14 +26,17 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.arguments import (
     cache_arguments,
     connection_arguments,
+    provenance_arguments,
 )
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.change import change_entry
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.listing import list_entries
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.schema import ensure_schema
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.sync import sync_entries
 from ansible_collections.ai_aas.inference.plugins.modules import (
     model_registry_entry,
     model_registry_info,
     model_registry_schema,
+    model_registry_sync,
 )
 from psycopg2 import sql
 
@@ -42,7 +45,7 @@ from tests.lab.process import free_ports
 
 Spec = Mapping[str, Any]
 
-LAYOUTS = ("superset", "foreign")
+LAYOUTS = ("superset", "foreign", "adopted")
 ADMIN_PASSWORD = "administrator"
 FOREIGN = (Path(__file__).parent / "ai_aas.sql").read_text()
 
@@ -85,8 +88,15 @@ class Registry:
     def entry(self, *, check: bool = False, **params: object) -> dict[str, Any]:
         """What model_registry_entry returns, for `demo` in development unless told otherwise."""
         given = {"model_name": "demo", "environment": "development", "database_url": self.url, "cache_settle": 0}
-        spec: Spec = {**model_registry_entry.ARGUMENTS, **connection_arguments(), **cache_arguments()}
-        return change_entry(_filled(spec, given | params), check=check)
+        return change_entry(_filled(_changing(model_registry_entry), given | params), check=check)
+
+    def sync(self, *, check: bool = False, diff: bool = True, **params: object) -> dict[str, Any]:
+        """What model_registry_sync returns, for development unless told otherwise."""
+        given: dict[str, object] = {"environment": "development", "database_url": self.url, "cache_settle": 0}
+        if "entries" in params:
+            options = model_registry_sync.ARGUMENTS["entries"]["options"]
+            params["entries"] = [_filled(options, entry) for entry in params["entries"]]  # type: ignore[attr-defined]
+        return sync_entries(_filled(_changing(model_registry_sync), given | params), check=check, diff=diff)
 
     def info(self, **params: object) -> dict[str, Any]:
         spec: Spec = {**model_registry_info.ARGUMENTS, **connection_arguments()}
@@ -100,8 +110,14 @@ class Registry:
         return self.server.execute(self.layout, statement, *values)
 
     def versions(self) -> list[tuple[Any, ...]]:
-        """Which versions of which rows there are: any write makes a difference."""
-        return self.execute("SELECT ctid, xmin, t.* FROM model_registry_entries t ORDER BY model_name, ctid")
+        """Which versions of which rows there are, of entries and of their history: any write makes a difference."""
+        rows = self.execute("SELECT ctid, xmin, t.* FROM model_registry_entries t ORDER BY model_name, ctid")
+        if self.execute("SELECT to_regclass('model_registry_history')") != [(None,)]:
+            rows += self.execute("SELECT ctid, xmin, t.* FROM model_registry_history t ORDER BY id")
+        return rows
+
+    def count(self) -> int:
+        return int(self.execute("SELECT count(*) FROM model_registry_entries")[0][0])
 
     def routed(self, model_name: str = "demo", environment: str = "development") -> tuple[Any, ...] | None:
         """What the ai-aas router sees."""
@@ -130,6 +146,10 @@ class Registry:
         self.execute(statement, *values.values())
 
 
+def _changing(module: ModuleType) -> Spec:
+    return {**module.ARGUMENTS, **connection_arguments(), **cache_arguments(), **provenance_arguments()}
+
+
 def _filled(spec: Spec, params: Mapping[str, object]) -> dict[str, object]:
     """Parameters as Ansible hands them to a module."""
     assert params.keys() <= spec.keys()
@@ -153,8 +173,10 @@ def server(folder: Path) -> Server:
     running = Server(port)
     for layout in LAYOUTS:
         running.execute("postgres", sql.SQL("CREATE DATABASE {}").format(sql.Identifier(layout)))
-    running.execute("foreign", FOREIGN)
+    for layout in ("foreign", "adopted"):
+        running.execute(layout, FOREIGN)
     Registry(running, "superset").schema()
+    Registry(running, "adopted").schema(adopt=True)
     return running
 
 
@@ -176,6 +198,8 @@ def valkey(valkey_url: str) -> Iterator[redis.Redis]:
 def registry(server: Server, request: pytest.FixtureRequest) -> Registry:
     """An empty registry, of each schema in turn."""
     server.execute(request.param, "TRUNCATE model_registry_entries CASCADE")
+    forget = "DROP TABLE IF EXISTS" if request.param == "foreign" else "TRUNCATE"
+    server.execute(request.param, f"{forget} model_registry_history")
     return Registry(server, request.param)
 
 

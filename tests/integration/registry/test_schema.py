@@ -29,10 +29,10 @@ def test_made_once(scratch: Registry) -> None:
     assert scratch.execute(tables) == [(1,)]
     for part in ("changed", "layout", "version", "actions", "diff"):
         assert predicted[part] == made[part]
-    assert (made["changed"], made["layout"], made["version"], made["actions"]) == (True, "superset", 1, ["create"])
+    assert (made["changed"], made["layout"], made["version"], made["actions"]) == (True, "superset", 2, ["create"])
     assert made["diff"]["after"].startswith("CREATE TABLE model_registry_entries")
     again = scratch.schema()
-    assert (again["changed"], again["layout"], again["version"], again["actions"]) == (False, "superset", 1, [])
+    assert (again["changed"], again["layout"], again["version"], again["actions"]) == (False, "superset", 2, [])
 
 
 def test_foreign_table_is_left_alone(scratch: Registry) -> None:

@@ -80,7 +80,7 @@ def answer(reply: bytes) -> Cache:
 
 
 def test_good_answers() -> None:
-    delete(answer(b"+OK\r\n:0\r\n"), "key")
+    delete(answer(b"+OK\r\n:0\r\n"), ["key"])
 
 
 @pytest.mark.parametrize(
@@ -97,17 +97,17 @@ def test_good_answers() -> None:
 )
 def test_bad_answers(reply: bytes, why: str) -> None:
     with pytest.raises(CacheError, match=why):
-        delete(answer(reply), "key")
+        delete(answer(reply), ["key"])
 
 
 def test_silence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         cache = Cache("127.0.0.1", listener.getsockname()[1], timeout=0.05)
         with pytest.raises(CacheError, match="timeout"):
-            delete(cache, "key")
+            delete(cache, ["key"])
 
 
 def test_plain_server_where_tls_is_expected() -> None:
     plain = answer(b"-ERR\r\n")
     with pytest.raises(CacheError):
-        delete(Cache(plain.host, plain.port, tls={}, timeout=5), "key")
+        delete(Cache(plain.host, plain.port, tls={}, timeout=5), ["key"])

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.arguments import connection_arguments
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry.connection import Timings, database_from
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.connection import database_from
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.transaction import Timings
 
 NOTHING: dict[str, Any] = {name: option.get("default") for name, option in connection_arguments().items()}
 

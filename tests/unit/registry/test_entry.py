@@ -16,7 +16,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.endpoin
 )
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import (
     Desired,
-    check_metadata,
+    check_json,
     check_model_name,
     desired_from,
 )
@@ -192,7 +192,7 @@ def test_values() -> None:
 
 
 def test_metadata_may_hold_a_written_escape() -> None:
-    check_metadata({"a": "\\u0000 is not a NUL"})
+    assert check_json("metadata", {"a": "\\u0000 is not a NUL"})
 
 
 def test_metadata_of_endless_depth() -> None:
@@ -200,4 +200,4 @@ def test_metadata_of_endless_depth() -> None:
     for _unused in range(100_000):
         deep = {"a": deep}
     with pytest.raises(InvalidInputError, match="moderate depth"):
-        check_metadata(deep)
+        check_json("metadata", deep)

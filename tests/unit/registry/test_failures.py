@@ -61,7 +61,6 @@ def test_connection(text: str, why: str) -> None:
 @pytest.mark.parametrize(
     ("sqlstate", "why"),
     [
-        ("42501", "a right is missing"),
         ("25006", "read-only"),
         ("57014", "did not finish in time"),
         ("55P03", "holds a lock"),

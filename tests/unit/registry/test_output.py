@@ -10,51 +10,18 @@ import pytest
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.change import nearest
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import Desired, Entry
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry.listing import lines
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry.schema import describe
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.listing import HEADINGS, entry_cells, lines
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.secrecy import guarded, passwords
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry.table import Layout, plain_default
-
-NEEDED = (
-    "model_name",
-    "deployment_environment",
-    "deployment_endpoint",
-    "deployment_namespace",
-    "deployment_status",
-)
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.table import plain_default
 
 
 def test_table() -> None:
     entry = Entry("gpt-oss-20b", "staging", "a:1", "lab", "ready", id=42, last_health_check_at="2025-01-27T12:00:59.1Z")
-    assert lines([entry, Entry("x", "production", model_id="0b1f")]) == [
+    assert lines(HEADINGS, [entry_cells(entry), entry_cells(Entry("x", "production", model_id="0b1f"))]) == [
         "ID   | Model Name  | Endpoint | Status | Environment | Namespace | Last Health      | Updated",
         "42   | gpt-oss-20b | a:1      | ready  | staging     | lab       | 2025-01-27 12:00 |",
         "0b1f | x           |          |        | production  |           |                  |",
     ]
-
-
-@pytest.mark.parametrize(
-    ("comment", "layout", "version"),
-    [
-        ("ai_aas.inference schema version 1", "superset", 1),
-        ("ai_aas.inference schema version 12", "superset", 12),
-        ("something else", "foreign", None),
-        (None, "foreign", None),
-    ],
-)
-def test_layouts(comment: str | None, layout: str, version: int | None) -> None:
-    result = describe(Layout(NEEDED), comment)
-    assert (result["layout"], result["version"], result["missing"], result["changed"]) == (layout, version, [], False)
-
-
-@pytest.mark.parametrize("lacking", NEEDED)
-def test_missing_column_is_named_with_its_sql(lacking: str) -> None:
-    columns = tuple(name for name in NEEDED if name != lacking)
-    with pytest.raises(InferenceError, match=f"lacks the column {lacking}:") as caught:
-        describe(Layout(columns))
-    (statement,) = caught.value.result["sql"]
-    assert statement.startswith(f"ALTER TABLE model_registry_entries ADD COLUMN {lacking} text")
-    assert statement in caught.value.message
 
 
 @pytest.mark.parametrize(

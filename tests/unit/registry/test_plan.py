@@ -73,6 +73,25 @@ def test_decisions(
     assert decided.kept_disabled is kept
 
 
+@pytest.mark.parametrize(
+    ("status", "referring", "actions", "after"),
+    [
+        ("ready", [], ["delete"], None),
+        ("disabled", [], ["delete"], None),
+        ("ready", ["usage_events"], ["disable"], "disabled"),
+        ("disabled", ["usage_events"], [], "disabled"),
+    ],
+)
+def test_purge_deletes_what_nothing_refers_to(
+    status: str, referring: list[str], actions: list[str], after: str | None
+) -> None:
+    decided = plan(READY._replace(status=status), ASKED._replace(state="absent", purge=True), referring=referring)
+    assert list(decided.actions) == actions
+    assert (decided.after.status if decided.after else None) == after
+    assert list(decided.referenced_by) == referring
+    assert decided.withdraws is (status == "ready")
+
+
 def test_absent_stays_absent() -> None:
     decided = plan(None, ASKED._replace(state="absent"))
     assert (decided.before, decided.after, decided.actions) == (None, None, ())
@@ -150,6 +169,7 @@ wishes = st.builds(
     revision=st.sampled_from([None, 1, 2]),
     metadata=st.none() | metadata,
     metadata_mode=st.sampled_from(["merge", "replace"]),
+    purge=st.just(False),
 )
 
 

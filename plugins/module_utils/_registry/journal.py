@@ -1,0 +1,120 @@
+# SPDX-FileCopyrightText: ai_aas.inference contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The history of the registry: what a change hands to the table's triggers, or writes where there are none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import Entry
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.layout import COLUMNS, HISTORY, Layout
+
+if TYPE_CHECKING:
+    from ansible_collections.ai_aas.inference.plugins.module_utils._registry.plan import Plan
+    from ansible_collections.ai_aas.inference.plugins.module_utils._registry.provenance import Provenance
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+CHANNEL = "model_registry_changed"
+
+# Local to the transaction, so that nothing is left in a connection that a pool hands on.
+_HAND_OVER = """
+    SELECT set_config('ai_aas.actor', %s, true), set_config('ai_aas.reason', %s, true),
+           set_config('ai_aas.job', %s, true)
+"""
+_RECORD = """
+    INSERT INTO {history} (operation, model_name, environment, actor, reason, job, before, after)
+    SELECT operation, model_name, environment, nullif(%s, ''), nullif(%s, ''), nullif(%s, '')::jsonb, before, after
+    FROM json_to_recordset(%s)
+        AS changes (operation text, model_name text, environment text, before jsonb, after jsonb)
+"""
+_READ = """
+    SELECT id, changed_at, operation, model_name, environment, actor, role, reason, job, before, after
+    FROM {history} WHERE {conditions} ORDER BY id DESC LIMIT %s
+"""
+
+
+def outcome(layout: Layout) -> str:
+    """What a module says about the history of its change."""
+    return "unavailable" if layout.journal == "unavailable" else "recorded"
+
+
+def hand_over(cursor: Cursor, layout: Layout, provenance: Provenance) -> None:
+    """Tell the table's triggers where the changes of this transaction come from."""
+    if layout.journal == "trigger":
+        cursor.execute(_HAND_OVER, list(provenance))
+
+
+def record(cursor: Cursor, layout: Layout, provenance: Provenance, changes: Sequence[Plan]) -> None:
+    """Write the history of changes and announce them, where the table has no triggers that do."""
+    if layout.journal == "trigger":
+        return
+    rows = [_row(layout, change) for change in changes]
+    if layout.journal != "unavailable":
+        from psycopg2 import sql
+
+        if layout.journal == "create":
+            from ansible_collections.ai_aas.inference.plugins.module_utils._registry import ddl
+
+            ddl.create_history(cursor, layout.schema)
+        statement = sql.SQL(_RECORD).format(history=sql.Identifier(layout.schema, HISTORY))
+        cursor.execute(statement, [*provenance, json.dumps(rows)])
+    events = [json.dumps({key: row[key] for key in ("operation", "model_name", "environment")}) for row in rows]
+    cursor.execute("SELECT pg_notify(%s, event) FROM unnest(%s) AS events (event)", [CHANNEL, events])
+
+
+def read(cursor: Cursor, layout: Layout, filters: Mapping[str, str], limit: int) -> list[dict[str, Any]] | None:
+    """The latest changes of these entries, the last one first; None where the role finds or may read none."""
+    from psycopg2 import sql
+
+    cursor.execute(
+        "SELECT has_table_privilege(to_regclass(format('%%I.%%I', %s::text, %s::text)), 'SELECT')",
+        [layout.schema, HISTORY],
+    )
+    if cursor.fetchone() != (True,):
+        return None
+    conditions = [sql.SQL("{} = %s").format(sql.Identifier(name)) for name in filters]
+    statement = sql.SQL(_READ).format(
+        history=sql.Identifier(layout.schema, HISTORY),
+        conditions=sql.SQL(" AND ").join([*conditions, sql.SQL("environment IS NOT NULL")]),
+    )
+    cursor.execute(statement, [*filters.values(), limit])
+    names = [column.name for column in cursor.description or ()]
+    return [_event(dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+
+def _row(layout: Layout, change: Plan) -> dict[str, Any]:
+    before, after = (_columns(layout, entry) if entry else None for entry in (change.before, change.after))
+    operation = "delete" if after is None else "update" if before else "insert"
+    key = change.after or change.before
+    return {
+        "operation": operation,
+        "model_name": key.model_name if key else None,
+        "environment": key.environment if key else None,
+        "before": before,
+        "after": after,
+    }
+
+
+def _columns(layout: Layout, entry: Entry) -> dict[str, Any]:
+    """The declared values of an entry by column, as a trigger keeps them."""
+    return {COLUMNS[name]: value for name, value in entry.declared().items() if COLUMNS[name] in layout.columns}
+
+
+def _event(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the history with the names of an entry's values, and what differs."""
+    before, after = (_values(row[side]) for side in ("before", "after"))
+    changed = [
+        name for name in {**(before or {}), **(after or {})} if (before or {}).get(name) != (after or {}).get(name)
+    ]
+    moment = row["changed_at"].astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return {**row, "changed_at": moment, "before": before, "after": after, "changed": changed}
+
+
+def _values(columns: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if columns is None:
+        return None
+    declared = Entry("", "").declared()
+    return {name: columns[COLUMNS[name]] for name in declared if COLUMNS[name] in columns}
