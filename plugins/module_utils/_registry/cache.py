@@ -19,6 +19,8 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._errors import In
 TTL_MINUTES = 2
 
 _DEFAULT_PORT = 6379
+# What redis-py takes for a no.
+_NO = ("0", "f", "false", "n", "no")
 # Commands that are sent before their answers are read: few enough that neither side has to wait for the other.
 _PIPELINE = 500
 
@@ -124,7 +126,7 @@ def _connected(cache: Cache) -> socket.socket:
         context = ssl.create_default_context(cafile=cache.tls.get("ssl_ca_certs"))
         if cache.tls.get("ssl_certfile"):
             context.load_cert_chain(cache.tls["ssl_certfile"], cache.tls.get("ssl_keyfile"))
-        context.check_hostname = cache.tls.get("ssl_check_hostname", "true").lower() == "true"
+        context.check_hostname = cache.tls.get("ssl_check_hostname", "").lower() not in _NO
         if cache.tls.get("ssl_cert_reqs") == "none":
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE

@@ -20,7 +20,7 @@ GRANTS = (
 # several causes.
 _CONNECTION = (
     (
-        ("password authentication failed", "authentication failed for user"),
+        ("password authentication failed", "authentication failed for user", "sasl authentication failed"),
         "authentication failed",
         "Check user and password; in database_url, percent-encode the characters @ : / ? # % of a password.",
     ),
@@ -34,7 +34,11 @@ _CONNECTION = (
         "the server does not admit this user, database or host",
         "Add a line to the server's pg_hba.conf, or set ssl_mode (sslmode in database_url) to require.",
     ),
-    (('database "" does not exist',), "database does not exist", "Create the database, or correct its name."),
+    (
+        ('database "" does not exist', "no such database"),
+        "database does not exist",
+        "Create the database, or correct its name.",
+    ),
     (
         ("session is read-only", "session is not read-write", "server is in hot standby mode"),
         "none of the hosts takes changes",
@@ -66,6 +70,11 @@ _CONNECTION = (
         ("could not translate host name", "name or service not known", "nodename nor servname"),
         "unknown host",
         "Check the host name and the name server.",
+    ),
+    (
+        ("query_wait_timeout",),
+        "the pool has no connection to the database left",
+        "See that the database behind the pool answers, or try again later.",
     ),
     (
         ("timeout expired", "timed out"),
@@ -111,6 +120,7 @@ _PASSING = (
     "what answers there broke off, or is no PostgreSQL server",
     "the host cannot be reached",
     "none of the hosts takes changes",
+    "the pool has no connection to the database left",
 )
 _CLASSES = {
     "08": ("the connection was lost", "Run it again: a change is made as a whole or not at all."),

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ READ_ONLY = "25006"
 MISSING_RIGHT = "42501"
 
 _LONGEST_PAUSE = 1.0
+# Of libpq: in a transaction, or in a failed one, and no statement is under way.
+_AT_REST = (2, 3)
 # Settings are local to the transaction: a pooled proxy would hand a session's setting on to someone else.
 _BEGIN = """
     SELECT set_config('statement_timeout', %s, true),
@@ -90,7 +93,6 @@ def run(
     try:
         return session.run(work)
     finally:
-        # Whatever is open on it is rolled back by the server.
         session.close()
 
 
@@ -148,7 +150,8 @@ class Session:
     def parameters(self) -> Mapping[str, str]:
         """Of several hosts the one that takes changes, unless the user says which one."""
         given = self.database.parameters
-        if self.access == "read" or "," not in given.get("host", given.get("hostaddr", "")):
+        hosts = given.get("host") or given.get("hostaddr") or os.environ.get("PGHOST", "")
+        if self.access == "read" or "," not in hosts or "PGTARGETSESSIONATTRS" in os.environ:
             return given
         return {"target_session_attrs": "read-write", **given}
 
@@ -212,9 +215,16 @@ class Session:
         self.clock.sleep(min(_LONGEST_PAUSE, 0.02 * 2**self.pauses) * random.uniform(0.5, 1))  # noqa: S311
 
     def close(self) -> None:
-        if self.connection is not None:
-            self.connection.close()
-            self.connection = None
+        import psycopg2
+
+        if self.connection is None:
+            return
+        if self.connection.get_transaction_status() in _AT_REST:
+            # A pool keeps only what is left without a transaction.
+            with suppress(psycopg2.Error):
+                self.connection.rollback()
+        self.connection.close()
+        self.connection = None
 
     def refusal(self, sqlstate: str | None, diagnosis: Any = None) -> InferenceError:
         """The error for a statement that the server refused."""
