@@ -34,7 +34,8 @@ ENTRY = "ai_aas.inference.model_registry_entry"
 SYNC = "ai_aas.inference.model_registry_sync"
 QUERY = "community.postgresql.postgresql_query"
 UPSERT = """INSERT INTO model_registry_entries
-    (model_name, deployment_environment, deployment_endpoint, deployment_namespace, deployment_status, cost_per_1k_tokens)
+    (model_name, deployment_environment, deployment_endpoint, deployment_namespace, deployment_status,
+     cost_per_1k_tokens)
     VALUES {values} ON CONFLICT (model_name, deployment_environment) DO UPDATE
     SET deployment_endpoint = EXCLUDED.deployment_endpoint, deployment_namespace = EXCLUDED.deployment_namespace,
         deployment_status = EXCLUDED.deployment_status, cost_per_1k_tokens = EXCLUDED.cost_per_1k_tokens"""

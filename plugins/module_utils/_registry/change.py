@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry import journal, table
@@ -14,7 +13,13 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry i
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.layout import Layout, layout_of
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.plan import Plan, needs_entry, plan
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.provenance import Provenance, provenance_from
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry.transaction import Timings, run
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.transaction import (
+    Access,
+    Clock,
+    Judge,
+    Timings,
+    run,
+)
 
 if TYPE_CHECKING:
     from ansible_collections.ai_aas.inference.plugins.module_utils._registry.cache import Cache
@@ -31,7 +36,7 @@ class Settings(NamedTuple):
     cache: Cache | None = None
     cache_settle: float = 0.5
     check: bool = False
-    sleep: Callable[[float], None] = time.sleep
+    clock: Clock = Clock()
 
 
 class Outcome(NamedTuple):
@@ -83,7 +88,9 @@ def apply(desired: Desired, settings: Settings) -> dict[str, Any]:
     def work(cursor: Cursor) -> Outcome:
         return transact(cursor, desired, settings, timings)
 
-    decided, entry, history = run(settings.database, work, timings, access="check" if settings.check else "write")
+    access: Access = "check" if settings.check else "write"
+    outcome = run(settings.database, work, timings, access, settings.clock, judge_of(desired))
+    decided, entry, history = outcome
     result: dict[str, Any] = {
         "changed": decided.changed,
         "entry": entry.as_dict() if entry else None,
@@ -103,6 +110,15 @@ def apply(desired: Desired, settings: Settings) -> dict[str, Any]:
         result["cache"] = cleared["cache"]
         result["actions"] += ["cache_delete"] if decided.changed and result["cache"] == "deleted" else []
     return {**result, "timings": timings.seconds}
+
+
+def judge_of(desired: Desired) -> Judge:
+    """How to tell whether a change of one entry took place."""
+
+    def evident(cursor: Cursor, number: str, _outcome: Outcome) -> bool:
+        return journal.wrote(cursor, number, desired.environment, [desired.model_name])
+
+    return Judge(lambda outcome: outcome.plan.changed, evident)
 
 
 def _warnings(desired: Desired, decided: Plan) -> list[str]:
@@ -170,7 +186,7 @@ def invalidate(
 
     Args:
         cache: where it is.
-        settings: in check mode nothing is dropped; `sleep` waits before the second time.
+        settings: in check mode nothing is dropped; its clock waits before the second time.
         timings: learns how long it took, apart from the time that was waited.
         places: environment and name of each entry.
         withdrawn: those whose route was taken away. They are dropped once more after a moment, since a router that
@@ -185,7 +201,7 @@ def invalidate(
             router_cache.delete(cache, [router_cache.key_of(*place) for place in places])
         if withdrawn and settings.cache_settle > 0:
             with timings.step("settle"):
-                settings.sleep(settings.cache_settle)
+                settings.clock.sleep(settings.cache_settle)
             with timings.step("cache"):
                 router_cache.delete(cache, [router_cache.key_of(*place) for place in withdrawn])
     except router_cache.CacheError as error:

@@ -13,7 +13,12 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.connect
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.facts import Facts, read_facts
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.layout import TABLE, inspect
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.preflight import Lack, lacks
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry.transaction import Timings, run
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.transaction import (
+    Access,
+    Judge,
+    Timings,
+    run,
+)
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -40,7 +45,8 @@ def ensure_schema(params: Mapping[str, Any], *, check: bool) -> dict[str, Any]:
                 ddl.run(cursor, facts.layout.schema if facts else None, result["statements"])
         return result
 
-    result = run(database_from(params), work, timings, access="check" if look else "write")
+    access: Access = "check" if look else "write"
+    result = run(database_from(params), work, timings, access, judge=Judge(lambda made: bool(made["changed"])))
     del result["statements"]
     return {**result, "timings": timings.seconds}
 

@@ -23,7 +23,12 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry i
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.layout import Layout, layout_of
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.plan import Plan, needs_entry, plan
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.references import referring
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry.transaction import Timings, run
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.transaction import (
+    Access,
+    Judge,
+    Timings,
+    run,
+)
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -53,7 +58,8 @@ def sync_entries(params: Mapping[str, Any], *, check: bool, diff: bool) -> dict[
             sync.prune(params["prune"], params["max_removals"])
         return sync
 
-    sync = run(settings.database, work, timings, access="check" if check else "write")
+    access: Access = "check" if check else "write"
+    sync = run(settings.database, work, timings, access, settings.clock, JUDGE)
     result = sync.result()
     if settings.cache and sync.names:
         places = [(environment, name) for name in sorted(sync.names)]
@@ -121,11 +127,11 @@ class Sync:
         """Disable or delete what is not declared."""
         if how == "none":
             return
-        extra = [
-            name
-            for name, status in bulk.names_in(self.cursor, self.environment)
-            if name not in self.names and (how == "delete" or status != "disabled")
-        ]
+        others = [pair for pair in bulk.names_in(self.cursor, self.environment) if pair[0] not in self.names]
+        # An earlier run may have died before it could clear the cache of what it removed.
+        self.names.update(name for name, _unused in others)
+        self.names.update(journal.lately_deleted(self.cursor, self.layout, self.environment))
+        extra = [name for name, status in others if how == "delete" or status != "disabled"]
         held = referring(self.cursor, self.environment, extra) if how == "delete" and extra else {}
         current = bulk.read_many(self.cursor, self.layout, self.environment, extra, lock=not self.settings.check)
         wish = Desired("", self.environment, "absent", purge=how == "delete")
@@ -186,6 +192,14 @@ class Sync:
             "cache": "none",
             "warnings": self.warnings,
         }
+
+
+def is_evident(cursor: Cursor, number: str, sync: Sync) -> bool:
+    """Whether the rows of a transaction are there."""
+    return journal.wrote(cursor, number, sync.environment, sorted(sync.names))
+
+
+JUDGE = Judge(lambda sync: bool(sync.actions), is_evident)
 
 
 def kind_of(decided: Plan) -> str:

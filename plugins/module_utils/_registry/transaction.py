@@ -66,8 +66,15 @@ class ReadOnlyServerError(Exception):
 class Unconfirmed(NamedTuple):
     """A transaction whose commit was sent and not answered."""
 
-    number: int | None
+    number: int
     result: Any
+
+
+class Judge(NamedTuple):
+    """Tells whether a transaction took place: by its result, and by rows with the number of its `xmin`."""
+
+    changed: Callable[[Any], bool] = bool
+    evident: Callable[[Cursor, str, Any], bool] = lambda _cursor, _number, _result: False
 
 
 def run(
@@ -76,6 +83,7 @@ def run(
     timings: Timings,
     access: Access = "write",
     clock: Clock = Clock(),  # noqa: B008
+    judge: Judge | None = None,
 ) -> T:
     """Do work in one transaction, again from its start where another session or a fail-over came in between.
 
@@ -85,13 +93,14 @@ def run(
         timings: learns how long connecting and committing took.
         access: what the transaction may do.
         clock: how time passes between attempts.
+        judge: how to tell whether a commit that was not answered took place.
 
     Raises:
         InferenceError: no connection, or the server refused the work. The transaction is rolled back.
     """
     session = Session(database, timings, access, clock)
     try:
-        return session.run(work)
+        return session.run(work, judge or Judge())
     finally:
         session.close()
 
@@ -111,16 +120,18 @@ class Session:
         self.losses = 0
         self.pauses = 0
 
-    def run(self, work: Callable[[Cursor], T]) -> T:
+    def run(self, work: Callable[[Cursor], T], judge: Judge) -> T:
         """Do the work, at as many attempts as are allowed."""
         import psycopg2
 
         while True:
             connection = self.connected()
             try:
-                if self.unconfirmed and self.is_committed(connection, self.unconfirmed.number):
-                    return self.unconfirmed.result  # type: ignore[no-any-return]
-                return self.attempt(connection, work)
+                earlier = self.committed(connection)
+                if earlier and self.is_evident(connection, judge, earlier):
+                    return earlier.result  # type: ignore[no-any-return]
+                result = self.attempt(connection, work)
+                return earlier.result if earlier and not judge.changed(result) else result
             except ReadOnlyServerError:
                 if not self.losses or not self.loses():
                     raise self.refusal(READ_ONLY) from None
@@ -164,29 +175,30 @@ class Session:
             result = work(cursor)
             if self.access == "write":
                 cursor.execute("SELECT txid_current_if_assigned()")
-                self.unconfirmed = Unconfirmed(_value(cursor), result)
+                number = _value(cursor)
+                self.unconfirmed = None if number is None else Unconfirmed(number, result)
         with self.timings.step("commit"):
             connection.commit()
         return result
 
-    def is_committed(self, connection: Connection, number: int | None) -> bool:
-        """Whether the transaction took place whose commit was not answered. Waits for its end."""
+    def committed(self, connection: Connection) -> Unconfirmed | None:
+        """The transaction whose commit was not answered, if it seems to have taken place. Waits for its end."""
         import psycopg2.errors
 
-        status = None
+        earlier, status = self.unconfirmed, None
+        if earlier is None:
+            return None
         try:
             with connection.cursor() as cursor:
-                while (
-                    number is not None and (status := _status(cursor, number)) == "in progress" and not self.is_late()
-                ):
+                while (status := _status(cursor, earlier.number)) == "in progress":
+                    if self.is_late():
+                        raise self.unknown_outcome()
                     self.pause()
         except psycopg2.errors.InvalidParameterValue:
             # A replica that took over without having heard of it.
             status = None
         connection.rollback()
-        if status != "committed":
-            self.unconfirmed = None
-        return status == "committed"
+        return earlier if status == "committed" else None
 
     def may_go_on(self, connection: Connection, error: psycopg2.Error) -> bool:
         """Whether another attempt may succeed. What cannot be used any more is closed."""
@@ -225,6 +237,24 @@ class Session:
                 self.connection.rollback()
         self.connection.close()
         self.connection = None
+
+    def is_evident(self, connection: Connection, judge: Judge, earlier: Unconfirmed) -> bool:
+        """Whether what a transaction wrote is there. Its number alone proves nothing: a server that crashed gives it
+        out again."""
+        with connection.cursor() as cursor:
+            found = judge.evident(cursor, str(earlier.number % 2**32), earlier.result)
+        connection.rollback()
+        return found
+
+    def unknown_outcome(self) -> InferenceError:
+        """The error about a change that is neither made nor undone yet."""
+        from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
+
+        return InferenceError(
+            f"It is not known whether the registry in {self.database.target} has taken the change",
+            f"the connection broke during its commit, which has not ended after {self.database.retry_timeout:g} s",
+            "Run it again: a change is made as a whole or not at all.",
+        )
 
     def refusal(self, sqlstate: str | None, diagnosis: Any = None) -> InferenceError:
         """The error for a statement that the server refused."""

@@ -15,6 +15,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.change 
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.connection import Database
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import Desired
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.provenance import Provenance
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.transaction import Clock
 
 from tests.lab.process import free_ports
 
@@ -81,7 +82,7 @@ def test_route_that_comes_back_is_dropped_again(
 
     database = Database({"dsn": registry.url}, "lab")
     cache = router_cache.cache_from(valkey_url, 5)
-    result = apply(desired, Settings(database, Provenance("test", "", ""), cache, sleep=settle))
+    result = apply(desired, Settings(database, Provenance("test", "", ""), cache, clock=Clock(sleep=settle)))
     assert result["cache"] == "deleted"
     assert waited == [0.5] * waits
     assert not waits or valkey.get(KEY) is None
