@@ -15,7 +15,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup requirements lab-build lab-up lab-down lab-status lab-env demo \
-	test lint unit integration molecule sanity soak
+	test lint unit integration molecule sanity soak bench
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
@@ -78,3 +78,6 @@ sanity: setup ## Run ansible-test's sanity tests
 
 soak: setup lab-build ## Run the long proofs in full, from a printed seed; the result is kept in tests/soak.json
 	$(BIN)/python tests/soak.py
+
+bench: setup lab-build ## Time the registry's modules beside community.postgresql, in the same run
+	$(BIN)/python -m tests.benchmarks.registry

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: ai_aas.inference contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Imports go downwards only: modules read parameters and call utilities, which know nothing of modules."""
+"""Imports go downwards only: modules and plugins read parameters and call utilities, which know nothing of them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 PLUGINS = Path(__file__).parents[2] / "plugins"
 OURS = "ansible_collections.ai_aas.inference.plugins"
 UTILITIES = f"{OURS}.module_utils"
+PLUGIN_UTILITIES = f"{OURS}.plugin_utils"
 # Programs of other layers: SQL, HTTP, Kubernetes, caches, processes.
 EDGES = {
     *("aiohttp", "asyncio", "http", "httpx", "kubernetes", "psycopg", "psycopg2", "redis", "requests", "socket"),
@@ -25,6 +26,11 @@ ENDINGS = {"exit_json", "fail_json"}
 
 def files(folder: str) -> list[Path]:
     return sorted((PLUGINS / folder).rglob("*.py"))
+
+
+def on_the_controller() -> list[Path]:
+    """The plugins that read the registry or its values, and what they share."""
+    return [path for folder in ("filter", "inventory", "lookup", "plugin_utils", "test") for path in files(folder)]
 
 
 def name_of(path: Path) -> str:
@@ -49,8 +55,16 @@ def test_a_module_knows_the_frame_and_utilities_alone(path: Path) -> None:
         assert not name.startswith("ansible.") or name.startswith("ansible.module_utils."), name
 
 
-@pytest.mark.parametrize("path", files("modules"), ids=name_of)
-def test_a_module_holds_no_sql(path: Path) -> None:
+@pytest.mark.parametrize("path", on_the_controller(), ids=name_of)
+def test_a_plugin_knows_ansible_and_utilities_alone(path: Path) -> None:
+    own = (f"{UTILITIES}._", f"{PLUGIN_UTILITIES}.")
+    for name in imports(path):
+        assert name.split(".")[0] not in EDGES, f"{name} belongs into a utility"
+        assert not name.startswith(OURS) or name.startswith(own), name
+
+
+@pytest.mark.parametrize("path", files("modules") + on_the_controller(), ids=name_of)
+def test_a_module_or_plugin_holds_no_sql(path: Path) -> None:
     """Its code does not; its documentation names the rights that it needs."""
     tree = ast.parse(path.read_text())
     code = [node for node in tree.body if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant))]

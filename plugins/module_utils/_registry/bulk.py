@@ -64,7 +64,7 @@ def highest_revisions(cursor: Cursor, layout: Layout, names: Sequence[str]) -> d
     )
     found: dict[tuple[str, str | None], int] = {}
     for name, owner, revision in cursor.fetchall():
-        for key in {(name, owner), (name, None)}:
+        for key in ((name, owner), (name, None)):
             found[key] = max(found.get(key, 0), revision)
     return found
 

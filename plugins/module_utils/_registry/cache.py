@@ -52,22 +52,31 @@ def cache_from(url: str, timeout: float) -> Cache:
     Raises:
         InvalidInputError: it cannot be read. Never repeats it.
     """
-    parts = urlsplit(url)
     try:
-        port = _DEFAULT_PORT if parts.port is None else parts.port
-        database = int(parts.path.strip("/") or 0)
+        return _parsed(url, timeout)
     except ValueError:
-        port, database = 0, 0
-    if parts.scheme not in ("redis", "rediss") or not parts.hostname or not port:
         raise InvalidInputError(
             "Invalid redis_url",
             "it is no address of a cache",
             "Write redis://user:password@host:6379/0, or rediss:// for TLS, "
             "with the characters @ : / ? # % of user and password percent-encoded.",
-        )
+        ) from None
+
+
+def _parsed(url: str, timeout: float) -> Cache:
+    """The parts of an address. A ValueError means that it has none."""
+    url.encode()
+    parts = urlsplit(url)
+    port = _DEFAULT_PORT if parts.port is None else parts.port
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname or not port:
+        raise ValueError
+    # As the socket will do.
+    parts.hostname.encode("idna")
+    if not parts.hostname.isprintable():
+        raise ValueError
     tls = {name: values[-1] for name, values in parse_qs(parts.query).items()} if parts.scheme == "rediss" else None
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    return Cache(parts.hostname, port, user, password, database, tls, timeout)
+    return Cache(parts.hostname, port, user, password, int(parts.path.strip("/") or 0), tls, timeout)
 
 
 def key_of(environment: str, model_name: str) -> str:
@@ -99,6 +108,9 @@ def delete(cache: Cache, keys: Sequence[str]) -> None:
         raise CacheError("timeout") from None
     except OSError as error:
         raise CacheError(error.strerror or type(error).__name__) from None
+    except ValueError:
+        # Of a certificate's path or content.
+        raise CacheError("its options cannot be used") from None
 
 
 def encoded(command: list[str]) -> bytes:

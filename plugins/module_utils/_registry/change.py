@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry import journal, table
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry import conflicts, journal, table
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.connection import Database, database_from
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.endpoint import shown
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import Desired, Entry, desired_from
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.layout import Layout, layout_of
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.plan import Plan, needs_entry, plan
@@ -150,10 +151,15 @@ def decide(cursor: Cursor, layout: Layout, desired: Desired, *, lock: bool) -> P
     """Read what the plan depends on, and plan."""
     current = table.read_entry(cursor, layout, desired.model_name, desired.environment, lock=lock)
     if current is not None:
-        return plan(current, desired, referring=_referring(cursor, desired))
-    if needs_entry(desired):
+        decided = plan(current, desired, referring=_referring(cursor, desired))
+    elif needs_entry(desired):
         return plan(None, desired, known=nearest(desired, table.known_entries(cursor)))
-    return plan(None, desired, {} if desired.state == "absent" else table.insert_defaults(cursor, layout, desired))
+    else:
+        defaults = {} if desired.state == "absent" else table.insert_defaults(cursor, layout, desired)
+        decided = plan(None, desired, defaults)
+    if decided.before is None or {"revision", "organization_id"} & set(decided.fields):
+        conflicts.check(cursor, layout, [decided])
+    return decided
 
 
 def _referring(cursor: Cursor, desired: Desired) -> Sequence[str]:
@@ -219,4 +225,6 @@ def nearest(desired: Desired, known: list[tuple[str, str]]) -> list[str]:
 
     names = list(dict.fromkeys(name for name, _unused in known))
     close = get_close_matches(desired.model_name, names, n=NEAREST, cutoff=0.6)
-    return [f"'{name}' in {environment}" for match in close for name, environment in known if name == match][:NEAREST]
+    return [f"'{shown(name)}' in {environment}" for match in close for name, environment in known if name == match][
+        :NEAREST
+    ]

@@ -10,6 +10,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError, InvalidInputError
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.limits import check_limits
+
+MAX_OPTION = 1000
+MAX_URL = 10_000
+LAST_PORT = 65_535
 
 # Option of the modules -> libpq's parameter.
 _LOGIN = {
@@ -40,6 +45,8 @@ def database_from(params: Mapping[str, Any]) -> Database:
     Raises:
         InferenceError: no database is given, or the connection string cannot be read. Never repeats the string.
     """
+    check_limits(params)
+    _check_characters(params)
     login = {libpq: params[option] for option, libpq in _LOGIN.items() if params[option]}
     url = params["database_url"]
     # The environment speaks only where the task does not.
@@ -59,7 +66,8 @@ def database_from(params: Mapping[str, Any]) -> Database:
     else:
         parameters |= _parsed(url)
     parameters |= {libpq: params[option] for option, libpq in _TLS.items() if params[option]}
-    _check_characters(parameters)
+    # Whatever a string or PGCLIENTENCODING says: names are any text.
+    parameters["client_encoding"] = "UTF8"
     return Database(parameters, target_of(parameters), params["statement_timeout"], params["retry_timeout"])
 
 
@@ -71,15 +79,21 @@ def target_of(parameters: Mapping[str, str]) -> str:
     return f"{host}:{port}/{parameters.get('dbname') or os.environ.get('PGDATABASE') or user}"
 
 
-def _check_characters(parameters: Mapping[str, str]) -> None:
-    """Refuse what no connection can hold. The value is not repeated: it may be a password."""
-    for name, value in parameters.items():
-        if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+def _check_characters(params: Mapping[str, Any]) -> None:
+    """Refuse what no connection can hold, or no message could show. The value is not repeated: it may be a password."""
+    for option in (*_LOGIN, *_TLS):
+        value = params[option] or ""
+        hidden = option == "login_password"
+        if len(value) > MAX_OPTION or "\0" in value or not (value.isprintable() or hidden) or not _encodable(value):
             raise InvalidInputError(
-                "Failed to connect to database",
-                f"{name} holds a NUL character or a lone surrogate",
-                f"Correct {name}.",
+                f"Invalid {option}: Failed to connect to database",
+                f"it is longer than {MAX_OPTION} characters, or holds NUL, invisible characters or lone surrogates",
+                f"Correct {option}.",
             )
+
+
+def _encodable(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _parsed(url: str) -> dict[str, str]:
@@ -88,16 +102,22 @@ def _parsed(url: str) -> dict[str, str]:
     from psycopg2.extensions import parse_dsn
 
     try:
-        parts: dict[str, str] = parse_dsn(url)
+        parts: dict[str, str] = parse_dsn(url) if len(url) <= MAX_URL else {}
     except (psycopg2.Error, ValueError):
         parts = {}
     # A character that should have been encoded moves parts of the password into what a message would show.
     shown = (parts.get("host", ""), parts.get("port", ""), parts.get("dbname", ""))
-    if not parts or any("@" in part for part in shown) or not re.fullmatch(r"[0-9,]*", shown[1]):
+    good = all("@" not in part and part.isprintable() and len(part) <= MAX_OPTION for part in shown)
+    if not parts or not good or not re.fullmatch(r"[0-9,]*", shown[1]) or not all(map(_encodable, parts.values())):
         raise InvalidInputError(
             "Failed to connect to database",
             "database_url (or DATABASE_URL) is no connection string of PostgreSQL",
             "Write postgresql://user:password@host:5432/dbname, "
             "with the characters @ : / ? # % of user and password percent-encoded.",
         ) from None
+    for port in filter(None, parts.get("port", "").split(",")):
+        if not 1 <= int(port) <= LAST_PORT:
+            raise InvalidInputError(
+                "Failed to connect to database", "the port of database_url must lie between 1 and 65535", "Correct it."
+            )
     return parts

@@ -16,6 +16,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry i
 # Read anew at each attempt of a transaction, so that a file need not be held in memory.
 Declaration = Callable[[], Iterable[Desired]]
 
+_READING: dict[type[Exception], str] = {UnicodeDecodeError: "it is not UTF-8 throughout"}
 # What Ansible calls a type, in JSON.
 _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "str": ((str,), "a text"),
@@ -65,11 +66,11 @@ def _lines(path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         with open(path, encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
-                    place = f"line {number} of {path}"
+                    place = f"line {number} of {shown(path)}"
                     yield place, {**defaults, **_object(place, line, spec)}
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 throughout"
-        raise InvalidInputError(f"Cannot read entries_file {path}", why or "", "Correct entries_file.") from None
+    except (OSError, ValueError) as error:
+        why = _READING.get(type(error)) or getattr(error, "strerror", "") or "it is no path"
+        raise InvalidInputError(f"Cannot read entries_file {shown(path)}", why, "Correct entries_file.") from None
 
 
 def _object(place: str, line: str, spec: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.endpoin
     check_namespace,
     parse_endpoint,
     refuse,
+    shown,
 )
 
 # What a registered entry can be given. `disabled` is not among them: it has its own state, for a person.
@@ -32,7 +33,10 @@ DECLARED = (
 MAX_NAME = 255
 MAX_REVISION = 2**31 - 1
 MAX_COST = 1_000_000
+# Far more than anybody writes, and few enough for every step that walks through it.
+MAX_DEPTH = 100
 
+_JSON_RULE = "It must be JSON of moderate depth, without infinite numbers and lone surrogates"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
@@ -89,7 +93,7 @@ class Desired(NamedTuple):
 
     @property
     def label(self) -> str:
-        return f"model '{self.model_name}' in environment '{self.environment}'"
+        return f"model '{shown(self.model_name)}' in environment '{self.environment}'"
 
 
 _DEFAULTS = {**dict.fromkeys(Desired._fields), **Desired._field_defaults}
@@ -104,6 +108,8 @@ def desired_from(params: Mapping[str, Any]) -> Desired:
     given = {name: params.get(name, default) for name, default in _DEFAULTS.items()}
     check_model_name(given["model_name"])
     _check_place(given["endpoint"], given["namespace"])
+    if isinstance(given["revision"], bool):
+        refuse("revision", given["revision"], "It must be a number")
     if given["revision"] is not None and not 1 <= given["revision"] <= MAX_REVISION:
         refuse("revision", given["revision"], f"It must lie between 1 and {MAX_REVISION}")
     if given["organization_id"] is not None:
@@ -111,14 +117,26 @@ def desired_from(params: Mapping[str, Any]) -> Desired:
             refuse("organization_id", given["organization_id"], "It must be a UUID")
         given["organization_id"] = given["organization_id"].lower()
     if given["cost_per_1k_tokens"] is not None:
-        if not 0 <= given["cost_per_1k_tokens"] < MAX_COST:
+        cost = round(given["cost_per_1k_tokens"], 4)
+        if not 0 <= cost < MAX_COST:
             refuse("cost_per_1k_tokens", given["cost_per_1k_tokens"], f"It must be at least 0 and below {MAX_COST}")
-        given["cost_per_1k_tokens"] = round(given["cost_per_1k_tokens"], 4)
+        given["cost_per_1k_tokens"] = cost
     if given["metadata"] is not None:
-        check_json("metadata", given["metadata"])
+        text = check_json("metadata", given["metadata"])
+        if "e+" in text:
+            given["metadata"] = json.loads(text, parse_float=_number)
     if given["purge"] and given["state"] != "absent":
         refuse("purge", given["purge"], "It belongs to `state: absent`")
     return Desired(**given)
+
+
+def _number(text: str) -> int | float:
+    """A number of JSON as PostgreSQL gives it back: without an exponent, so that 1e23 is a whole number."""
+    if "e+" not in text:
+        return float(text)
+    from decimal import Decimal
+
+    return int(Decimal(text))
 
 
 def check_model_name(value: str) -> None:
@@ -135,11 +153,13 @@ def check_model_name(value: str) -> None:
 
 def check_json(option: str, value: Mapping[str, Any]) -> str:
     """Refuse what PostgreSQL cannot store as JSON, and return it as text."""
+    if _is_deeper(value, MAX_DEPTH):
+        refuse(option, "", _JSON_RULE)
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
         text.encode()
     except (ValueError, RecursionError):
-        refuse(option, "", "It must be JSON of moderate depth, without infinite numbers and lone surrogates")
+        refuse(option, "", _JSON_RULE)
     if "\\u0000" in text and _holds_nul(value):
         refuse(option, "", "It must not hold NUL characters")
     return text
@@ -153,6 +173,22 @@ def _check_place(endpoint: str | None, namespace: str | None) -> None:
     inside = parse_endpoint(endpoint).namespace
     if namespace is not None and namespace != inside:
         refuse("namespace", namespace, f"The endpoint lies in namespace '{inside}'")
+
+
+def _is_deeper(value: object, depth: int) -> bool:
+    """Whether containers lie deeper in each other than this. Level by level: Python's own depth is limited."""
+    level: list[object] = [value]
+    for _unused in range(depth):
+        parts: list[object] = []
+        for part in level:
+            if isinstance(part, Mapping):
+                parts.extend(part.values())
+            elif isinstance(part, list):
+                parts.extend(part)
+        if not parts:
+            return False
+        level = parts
+    return True
 
 
 def _holds_nul(value: object) -> bool:

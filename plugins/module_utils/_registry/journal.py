@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.layout 
     HISTORY,
     TABLE,
     Layout,
+    fetch,
     layout_of,
 )
 
@@ -75,7 +77,11 @@ def record(cursor: Cursor, layout: Layout, provenance: Provenance, changes: Sequ
             ddl.create_history(cursor, layout.schema)
         statement = sql.SQL(_RECORD).format(history=sql.Identifier(layout.schema, HISTORY))
         cursor.execute(statement, [*provenance, json.dumps(rows)])
-    events = [json.dumps({key: row[key] for key in ("operation", "model_name", "environment")}) for row in rows]
+    # The server takes 8000 bytes at most; as the triggers do.
+    events = [
+        json.dumps({**{key: row[key] for key in ("operation", "environment")}, "model_name": row["model_name"][:255]})
+        for row in rows
+    ]
     cursor.execute("SELECT pg_notify(%s, event) FROM unnest(%s) AS events (event)", [CHANNEL, events])
 
 
@@ -133,7 +139,7 @@ def read(cursor: Cursor, layout: Layout, filters: Mapping[str, str], limit: int)
     )
     cursor.execute(statement, [*filters.values(), limit])
     names = [column.name for column in cursor.description or ()]
-    return [_event(dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+    return [_event(dict(zip(names, row, strict=True))) for row in fetch(cursor)]
 
 
 def _row(layout: Layout, change: Plan) -> dict[str, Any]:
@@ -151,7 +157,10 @@ def _row(layout: Layout, change: Plan) -> dict[str, Any]:
 
 def _columns(layout: Layout, entry: Entry) -> dict[str, Any]:
     """The declared values of an entry by column, as a trigger keeps them."""
-    return {COLUMNS[name]: value for name, value in entry.declared().items() if COLUMNS[name] in layout.columns}
+    values = {COLUMNS[name]: value for name, value in entry.declared().items() if COLUMNS[name] in layout.columns}
+    # A numeric column can hold it, and JSON cannot.
+    unreal = [column for column, value in values.items() if isinstance(value, float) and math.isnan(value)]
+    return {**values, **dict.fromkeys(unreal, "NaN")}
 
 
 def _event(row: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
 
@@ -114,6 +114,23 @@ def layout_of(cursor: Cursor, asked: Sequence[str] = ()) -> Layout:
             "The module ai_aas.inference.model_registry_schema names the SQL that adds it.",
         )
     return layout
+
+
+def fetch(cursor: Cursor) -> list[tuple[Any, ...]]:
+    """All rows of a statement.
+
+    Raises:
+        InferenceError: another tool stored what Python cannot hold.
+    """
+    try:
+        return cursor.fetchall()
+    except (ValueError, OverflowError, RecursionError):
+        raise InferenceError(
+            f"A row of {TABLE} or of its history cannot be read",
+            "last_health_check_at, created_at or updated_at lies outside of the years 1 to 9999, or metadata is nested "
+            "too deeply or holds a number of thousands of digits",
+            "Correct the row.",
+        ) from None
 
 
 def _missing_table(cursor: Cursor) -> InferenceError:

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 HEADINGS = ("ID", "Model Name", "Endpoint", "Status", "Environment", "Namespace", "Last Health", "Updated")
 HISTORY_HEADINGS = ("When", "Who", "What", "Model Name", "Environment", "Changed", "Reason", "Job")
-MAX_HISTORY = 10_000
-
-Events = list[dict[str, Any]] | None
 
 
 def list_entries(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,12 +26,10 @@ def list_entries(params: Mapping[str, Any]) -> dict[str, Any]:
     timings = Timings()
     filters = {name: params[name] for name in ("model_name", "environment", "status") if params[name] is not None}
     for name, value in filters.items():
-        if "\0" in value:
-            refuse(name, value, "It must not hold NUL characters")
-    if params["history"] and not 1 <= params["history_limit"] <= MAX_HISTORY:
-        refuse("history_limit", params["history_limit"], f"It must lie between 1 and {MAX_HISTORY}")
+        if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+            refuse(name, value, "It must not hold NUL characters or lone surrogates")
 
-    def work(cursor: Cursor) -> tuple[list[Entry], Events]:
+    def work(cursor: Cursor) -> tuple[list[Entry], list[dict[str, Any]] | None]:
         with timings.step("read"):
             layout = layout_of(cursor)
             entries = table.list_entries(cursor, layout, filters, params["stale_after"])
@@ -61,7 +56,7 @@ def lines(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:
     return [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _history(events: Events) -> dict[str, Any]:
+def _history(events: list[dict[str, Any]] | None) -> dict[str, Any]:
     if events is None:
         why = "The registry has no history that this role may read: see the notes of model_registry_info."
         return {"history": [], "history_table": [], "warnings": [why]}

@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.connection import MAX_URL
 
 Action = Callable[[AnsibleModule], dict[str, Any]]
 
@@ -53,8 +54,12 @@ def hide(text: str, secrets: Iterable[str]) -> str:
 
 
 def _passwords_in(text: str) -> Iterator[str]:
+    if len(text) > MAX_URL:
+        # It is refused for its length, and not looked into.
+        yield text
+        return
     # Up to the last @, so that a password that ought to have been encoded is found whole.
-    for found in re.finditer(r"\w+://[^:@/?#]*:(.*)@", text, re.DOTALL):
+    for found in re.finditer(r"://[^:@/?#]*:(.*)@", text, re.DOTALL):
         yield found[1]
     # As a parameter of a URL, or in a string of keywords, where it may stand in quotes.
     for found in re.finditer(r"password\s*=\s*(?:'((?:\\.|[^'\\])*)'|([^\s&']+))", text, re.DOTALL):

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError, InvalidInputError
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry import bulk, journal, table
+from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry import bulk, conflicts, journal, table
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.change import (
     Settings,
     invalidate,
@@ -19,6 +19,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.declara
     Declaration,
     declaration_from,
 )
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.endpoint import shown
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import Desired, Entry
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.layout import Layout, layout_of
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.plan import Plan, needs_entry, plan
@@ -44,8 +45,6 @@ def sync_entries(params: Mapping[str, Any], *, check: bool, diff: bool) -> dict[
     Raises:
         InferenceError: an entry breaks a rule, too many would be removed, or the registry refuses; nothing was changed.
     """
-    if params["max_removals"] < 0:
-        raise InvalidInputError("Invalid max_removals", "It must not be negative", "Correct max_removals.")
     settings = settings_from(params, check=check)
     timings = Timings()
     declared = declaration_from(params)
@@ -121,7 +120,8 @@ class Sync:
         if "revision" not in self.layout.fields:
             return self.defaults
         organization = desired.organization_id or self.defaults.get("organization_id")
-        return {**self.defaults, "revision": highest.get((desired.model_name, organization), 0) + 1}
+        name = desired.model_name
+        return {**self.defaults, "revision": table.following(name, highest.get((name, organization), 0))}
 
     def prune(self, how: str, limit: int) -> None:
         """Disable or delete what is not declared."""
@@ -154,6 +154,7 @@ class Sync:
             self.count(decided)
             if decided.changed:
                 changes.append(decided)
+        conflicts.check(self.cursor, self.layout, changes)
         for change in changes:
             self.note(change)
         if changes and not self.settings.check:
@@ -213,7 +214,7 @@ def kind_of(decided: Plan) -> str:
 
 def too_many(environment: str, removals: Sequence[Plan], limit: int) -> InferenceError:
     """The error about more removals than are allowed at once."""
-    names = [removal.before.model_name for removal in removals if removal.before]
+    names = [shown(removal.before.model_name) for removal in removals if removal.before]
     some = ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
     return InferenceError(
         f"{len(names)} entries of {environment} would be removed, and max_removals is {limit}",

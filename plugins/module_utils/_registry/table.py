@@ -11,8 +11,20 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import DECLARED, Desired, Entry
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry.layout import COLUMNS, NEEDED, TABLE, Layout
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.endpoint import shown
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import (
+    DECLARED,
+    MAX_REVISION,
+    Desired,
+    Entry,
+)
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.layout import (
+    COLUMNS,
+    NEEDED,
+    TABLE,
+    Layout,
+    fetch,
+)
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -94,6 +106,21 @@ def insert_defaults(cursor: Cursor, layout: Layout, desired: Desired) -> dict[st
         organization = desired.organization_id or values.get("organization_id")
         values["revision"] = _next_revision(cursor, layout, desired.model_name, organization)
     return values
+
+
+def following(model_name: str, highest: int) -> int:
+    """The revision after the highest one of a model.
+
+    Raises:
+        InferenceError: there is none.
+    """
+    if highest >= MAX_REVISION:
+        raise InferenceError(
+            f"Model '{shown(model_name)}' has the highest revision that there can be, {highest}",
+            "a new entry gets the next one",
+            "Give revision.",
+        )
+    return highest + 1
 
 
 def column_defaults(cursor: Cursor, layout: Layout) -> dict[str, Any]:
@@ -179,11 +206,11 @@ def _next_revision(cursor: Cursor, layout: Layout, model_name: str, organization
     """The highest revision of the name plus one: revisions count across environments."""
     condition = " AND organization_id = %s" if organization and "organization_id" in layout.fields else ""
     cursor.execute(
-        f"SELECT coalesce(max(revision), 0) + 1 FROM {TABLE} WHERE model_name = %s{condition}",  # noqa: S608
+        f"SELECT coalesce(max(revision), 0) FROM {TABLE} WHERE model_name = %s{condition}",  # noqa: S608
         [model_name, organization] if condition else [model_name],
     )
     row = cursor.fetchone()
-    return int(row[0]) if row else 1
+    return following(model_name, row[0] if row else 0)
 
 
 def _identifiers(fields: Sequence[str] | Mapping[str, Any]) -> Composed:
@@ -199,7 +226,7 @@ def _adapted(name: str, value: object) -> object:
 def entries_of(cursor: Cursor, layout: Layout) -> list[Entry]:
     return [
         Entry(**{name: plain_value(name, value) for name, value in zip(layout.fields, row, strict=True)})
-        for row in cursor.fetchall()
+        for row in fetch(cursor)
     ]
 
 

@@ -169,7 +169,7 @@ class Session:
     def attempt(self, connection: Connection, work: Callable[[Cursor], T]) -> T:
         """Do the work once and commit it."""
         with connection.cursor() as cursor:
-            cursor.execute(_BEGIN, [str(round(self.database.statement_timeout * 1000))])
+            cursor.execute(_BEGIN, [str(max(1, round(self.database.statement_timeout * 1000)))])
             if _value(cursor) and self.access != "read":
                 raise ReadOnlyServerError
             result = work(cursor)

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.integration.main_path.sites import Site, server_env
 
 
@@ -71,3 +73,20 @@ def test_without_a_router_the_route_is_skipped_and_the_result_says_so(site: Site
     result = play.result(model, "Ask the router")
     assert result["skipped"]
     assert "the route was not verified" in result["msg"]
+
+
+def test_the_history_says_who_disabled_a_model_and_why(site: Site) -> None:
+    """As AWX hands it to a job, and as a person says it."""
+    site.person_disables = True
+    model = site.model("blamed")
+    site.register(model)
+    given = {"awx_user_name": "alice", "awx_job_id": 12, "awx_workflow_job_id": 7, "reason": "incident 1234"}
+    site.succeed("disable", "-e", json.dumps(given), ROUTER_URL="")
+    (last,) = site.execute(
+        "SELECT operation, actor, reason, job, after FROM model_registry_history WHERE model_name = %s "
+        "ORDER BY id DESC LIMIT 1",
+        model,
+    )
+    assert last.pop("after")["deployment_status"] == "disabled"
+    job = {"awx_job_id": 12, "awx_workflow_job_id": 7}
+    assert last == {"operation": "update", "actor": "alice", "reason": "incident 1234", "job": job}

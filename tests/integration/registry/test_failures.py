@@ -145,7 +145,7 @@ def test_revision_of_another_entry(registry: Registry) -> None:
     registry.entry(endpoint=NEW, environment="staging")
     before = registry.versions()
     message = message_of(lambda: registry.entry(revision=2))
-    assert "another entry has the same values (constraint model_registry_entries_unique_revision)" in message
+    assert "Revision 2 of model 'demo' is taken: the entry in staging has it." in message
     assert registry.versions() == before
 
 

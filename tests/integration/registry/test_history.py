@@ -15,7 +15,7 @@ import pytest
 from .conftest import LAYOUTS, Registry
 from .test_states import NEW, OLD
 
-WHO = {"actor": "alice", "reason": "incident 1234", "job": {"awx_job_id": 12, "awx_workflow_job_id": 7}}
+WHO: dict[str, Any] = {"actor": "alice", "reason": "incident 1234", "job": {"awx_job_id": 12, "awx_workflow_job_id": 7}}
 TRIGGERED = pytest.mark.parametrize("registry", [name for name in LAYOUTS if name != "foreign"], indirect=True)
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import redis
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
+from ansible_collections.ai_aas.inference.plugins.modules import model_registry_sync
 
-from .conftest import Registry, in_process, model_registry_sync
+from .conftest import Registry, in_process
 from .test_states import NEW, OLD
 
 MANY = 2500

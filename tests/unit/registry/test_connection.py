@@ -75,6 +75,7 @@ def test_login_options() -> None:
     assert database.statement_timeout == 2.5
     assert dict(database.parameters) == {
         "application_name": "ai_aas.inference",
+        "client_encoding": "UTF8",
         "connect_timeout": "7",
         "host": "db",
         "port": "5433",

@@ -1,0 +1,99 @@
+# SPDX-FileCopyrightText: ai_aas.inference contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the constraints of the table would refuse, found before anything is written, and so in check mode too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.endpoint import shown
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.layout import Layout
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.plan import Plan
+
+if TYPE_CHECKING:
+    from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import Entry
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+# A revision names one row of a model and its organisation, in whichever environment.
+_REVISIONS = """
+    SELECT entry.model_name, entry.revision, entry.deployment_environment
+    FROM json_to_recordset(%s) AS wanted (model_name text, revision int, organization_id text, environment text)
+    JOIN model_registry_entries AS entry
+        ON entry.model_name = wanted.model_name AND entry.revision = wanted.revision
+        AND entry.organization_id::text = coalesce(wanted.organization_id, entry.organization_id::text)
+        AND entry.deployment_environment IS DISTINCT FROM wanted.environment
+    LIMIT 1
+"""
+# The tables, one at most, that organisations are in, and whether the role may look there.
+_ORGANIZATIONS = """
+    SELECT format('%I.%I', nspname, relname), quote_ident(keys.attname),
+           has_schema_privilege(pg_namespace.oid, 'USAGE') AND has_table_privilege(confrelid, 'SELECT')
+    FROM pg_constraint JOIN pg_class ON pg_class.oid = confrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    JOIN pg_attribute AS keys ON keys.attrelid = confrelid AND keys.attnum = confkey[1]
+    JOIN pg_attribute AS own ON own.attrelid = conrelid AND own.attnum = conkey[1]
+    WHERE contype = 'f' AND conrelid = to_regclass('model_registry_entries')
+    AND own.attname = 'organization_id' AND cardinality(conkey) = 1
+"""
+
+
+def check(cursor: Cursor, layout: Layout, changes: Sequence[Plan]) -> None:
+    """Refuse a revision that another entry has, and an organisation that is not there.
+
+    Args:
+        cursor: of the transaction.
+        layout: the table's.
+        changes: that are planned.
+
+    Raises:
+        InferenceError: names the entry and what stands against it.
+    """
+    if not {"revision", "organization_id"} <= set(layout.fields):
+        return
+    numbered = [change.after for change in changes if change.after and _differs(change, "revision")]
+    owned = [change.after for change in changes if change.after and _differs(change, "organization_id")]
+    if numbered:
+        _check_revisions(cursor, numbered)
+    if owned:
+        _check_organizations(cursor, owned)
+
+
+def _differs(change: Plan, name: str) -> bool:
+    return getattr(change.after, name) is not None and (change.before is None or name in change.fields)
+
+
+def _check_revisions(cursor: Cursor, entries: Sequence[Entry]) -> None:
+    names = ("model_name", "revision", "organization_id", "environment")
+    cursor.execute(_REVISIONS, [json.dumps([{name: getattr(entry, name) for name in names} for entry in entries])])
+    row = cursor.fetchone()
+    if row is not None:
+        name, revision, environment = row
+        raise InferenceError(
+            f"Revision {revision} of model '{shown(name)}' is taken",
+            f"the entry in {environment or 'no environment'} has it",
+            "Choose another revision, or leave it to the collection.",
+        )
+
+
+def _check_organizations(cursor: Cursor, entries: Sequence[Entry]) -> None:
+    from psycopg2 import sql
+
+    cursor.execute(_ORGANIZATIONS)
+    for table, key, readable in cursor.fetchall():
+        if not readable:
+            # The constraint itself decides then.
+            continue
+        statement = sql.SQL(
+            "SELECT wanted FROM unnest(%s::text[]) AS wanted WHERE NOT EXISTS "
+            "(SELECT FROM {table} AS owner WHERE owner.{key}::text = wanted) LIMIT 1"
+        ).format(table=sql.SQL(table), key=sql.SQL(key))
+        cursor.execute(statement, [sorted({entry.organization_id for entry in entries if entry.organization_id})])
+        row = cursor.fetchone()
+        if row is not None:
+            raise InferenceError(
+                f"There is no organisation {row[0]}",
+                f"{table} does not have it",
+                "Give organization_id of an organisation that exists, or create this one.",
+            )
