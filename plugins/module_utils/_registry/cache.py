@@ -113,6 +113,14 @@ def delete(cache: Cache, keys: Sequence[str]) -> None:
         raise CacheError("its options cannot be used") from None
 
 
+def stale(cache: Cache, error: CacheError) -> str:
+    """The warning about a cache that could not be cleared."""
+    return (
+        f"The registry is as wanted, but the router's cache at {cache.target} could not be cleared ({error}). "
+        f"Routers may use an old route for up to {TTL_MINUTES} minutes."
+    )
+
+
 def encoded(command: list[str]) -> bytes:
     """A command in Redis's protocol: each word with its length, so no value can break out of its place."""
     words = [word.encode() for word in command]

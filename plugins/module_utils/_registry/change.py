@@ -211,11 +211,7 @@ def invalidate(
             with timings.step("cache"):
                 router_cache.delete(cache, [router_cache.key_of(*place) for place in withdrawn])
     except router_cache.CacheError as error:
-        warning = (
-            f"The registry is as wanted, but the router's cache at {cache.target} could not be cleared ({error}). "
-            f"Routers may use an old route for up to {router_cache.TTL_MINUTES} minutes."
-        )
-        return {"cache": "stale", "warnings": [warning]}
+        return {"cache": "stale", "warnings": [router_cache.stale(cache, error)]}
     return {"cache": "deleted", "warnings": []}
 
 

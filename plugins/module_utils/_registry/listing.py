@@ -12,6 +12,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.connect
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.endpoint import refuse
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import Entry
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.layout import layout_of
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.secrecy import hidden, secrets_of
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.transaction import Timings, run
 
 if TYPE_CHECKING:
@@ -38,7 +39,13 @@ def list_entries(params: Mapping[str, Any]) -> dict[str, Any]:
             keys = {name: value for name, value in filters.items() if name != "status"}
             return entries, journal.read(cursor, layout, keys, params["history_limit"])
 
+    def safe(event: dict[str, Any]) -> dict[str, Any]:
+        """Another tool may have kept a password in what is free text."""
+        return {**event, **{name: hidden(event[name], secrets) for name in ("actor", "reason", "job")}}
+
     entries, events = run(database_from(params), work, timings, access="read")
+    secrets = secrets_of(params)
+    events = None if events is None else [safe(event) for event in events]
     return {
         "changed": False,
         "entries": [entry.as_dict() for entry in entries],

@@ -4,16 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.endpoint import refuse
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import check_json
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry.secrecy import hide, passwords
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.secrecy import hidden, secrets_of
 
 LIMITS = {"actor": 255, "reason": 2000}
 MAX_JOB = 10_000
-SHORTEST_SECRET = 4
 
 
 class Provenance(NamedTuple):
@@ -36,21 +35,15 @@ def provenance_from(params: Mapping[str, Any]) -> Provenance:
             refuse(option, text, f"It must have at most {limit} characters, and has {len(text)}")
         if not all(character.isprintable() or character in "\n\t" for character in text):
             refuse(option, text, "It must not hold control characters or invisible ones")
-    # A shorter one tells nothing where it stands among other letters, and would spoil every text.
-    secrets = [text for text in (*passwords(params), params["login_password"] or "") if len(text) >= SHORTEST_SECRET]
-    job = check_json("job", hidden(params["job"], secrets)) if params["job"] else ""
+    secrets = secrets_of(params)
+    job = ""
+    if params["job"]:
+        # Before it is searched too: it may be too deep for that.
+        check_json("job", params["job"])
+        job = check_json("job", hidden(params["job"], secrets))
     if len(job) > MAX_JOB:
         refuse("job", "", f"As JSON it must have at most {MAX_JOB} characters, and has {len(job)}")
-    return Provenance(hide(params["actor"] or account(), secrets), hide(params["reason"] or "", secrets), job)
-
-
-def hidden(value: Any, secrets: Sequence[str]) -> Any:
-    """A value of JSON without passwords in its texts."""
-    if isinstance(value, Mapping):
-        return {hide(str(key), secrets): hidden(part, secrets) for key, part in value.items()}
-    if isinstance(value, list):
-        return [hidden(part, secrets) for part in value]
-    return hide(value, secrets) if isinstance(value, str) else value
+    return Provenance(hidden(params["actor"] or account(), secrets), hidden(params["reason"] or "", secrets), job)
 
 
 def account() -> str:

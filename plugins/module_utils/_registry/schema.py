@@ -63,35 +63,34 @@ def decide(facts: Facts | None, *, present: bool, adopt: bool) -> dict[str, Any]
         InferenceError: it is not fit for use and may not or cannot be made so.
     """
     if facts is None:
-        return _result("none", None, [], _creation() if present else (), ["create"] if present else [])
+        return _result("none", None, [], ddl.CREATE if present else (), ["create"] if present else [])
     kind, version = ddl.version_of(facts.layout.comment)
     found = lacks(facts)
     result = _result(kind, version, found, (), [])
     if not present:
         return result
-    may_alter = kind != "foreign" or adopt
-    if may_alter and found and not (kind != "foreign" and not facts.owned):
+    if found and (adopt if kind == "foreign" else facts.owned):
         _refuse([lack for lack in found if lack.manual], result, "only a person can mend it")
-        statements = [statement for lack in found for statement in lack.sql]
-        return _result(
-            "adopted" if kind != "superset" else kind,
-            ddl.VERSION,
-            [],
-            statements,
-            ["adopt" if kind == "foreign" else "upgrade"],
-        )
+        return _mended(kind, found)
     hindering = [lack for lack in found if lack.needed and not lack.what.startswith("the default organisation")]
     _refuse(hindering, result, "the collection did not make this table and does not alter it")
-    result["warnings"] = [f"The table {TABLE} lacks {lack.what}: {lack.why}." for lack in found if lack.needed]
+    return {**result, "warnings": _warnings(kind, version, found)}
+
+
+def _mended(kind: str, found: Sequence[Lack]) -> dict[str, Any]:
+    """The result of mending all that a table lacks."""
+    statements = [statement for lack in found for statement in lack.sql]
+    action = "adopt" if kind == "foreign" else "upgrade"
+    return _result("superset" if kind == "superset" else "adopted", ddl.VERSION, [], statements, [action])
+
+
+def _warnings(kind: str, version: int | None, found: Sequence[Lack]) -> list[str]:
+    texts = [f"The table {TABLE} lacks {lack.what}: {lack.why}." for lack in found if lack.needed]
     if kind != "foreign" and found:
-        result["warnings"].append(
+        texts.append(
             f"The table {TABLE} has version {version} of {ddl.VERSION}. Its owner brings it up to date by this module."
         )
-    return result
-
-
-def _creation() -> tuple[str, ...]:
-    return ddl.CREATE
+    return texts
 
 
 def _refuse(found: Sequence[Lack], result: dict[str, Any], why: str) -> None:

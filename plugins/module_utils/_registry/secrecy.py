@@ -9,7 +9,7 @@ whose password stands alone elsewhere, and too much for a password that happens 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
@@ -23,6 +23,7 @@ _URLS = ("database_url", "redis_url")
 _MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 # What users fill freely stays masked in any case.
 _FREE = ("metadata", "warnings")
+SHORTEST_SECRET = 4
 
 
 def guarded(action: Action) -> Action:
@@ -41,16 +42,29 @@ def guarded(action: Action) -> Action:
 
 
 def passwords(params: Mapping[str, Any]) -> set[str]:
-    """The passwords inside connection strings, as they stand there and decoded."""
+    """The passwords among a module's parameters, as they stand there, decoded, and percent-encoded."""
     raw = {found for option in _URLS for found in _passwords_in(params.get(option) or "")}
-    return (raw | {_decoded(password) for password in raw}) - {""}
+    raw.add(params.get("login_password") or "")
+    plain = raw | {_decoded(password) for password in raw}
+    return (plain | {_encoded(password) for password in plain}) - {""}
 
 
-def hide(text: str, secrets: Iterable[str]) -> str:
-    """A text without the passwords in it. The longest goes first, since one may hold another."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, "********")
-    return text
+def secrets_of(params: Mapping[str, Any]) -> list[str]:
+    """The passwords that are hidden in free texts. A shorter one tells nothing where it stands among other letters, and
+    would spoil every text."""
+    return [password for password in passwords(params) if len(password) >= SHORTEST_SECRET]
+
+
+def hidden(value: Any, secrets: Sequence[str]) -> Any:
+    """A value of JSON without passwords in its texts and keys. The longest goes first, since one may hold another."""
+    if isinstance(value, Mapping):
+        return {hidden(str(key), secrets): hidden(part, secrets) for key, part in value.items()}
+    if isinstance(value, list):
+        return [hidden(part, secrets) for part in value]
+    if isinstance(value, str):
+        for secret in sorted(secrets, key=len, reverse=True):
+            value = value.replace(secret, "********")
+    return value
 
 
 def _passwords_in(text: str) -> Iterator[str]:
@@ -58,12 +72,35 @@ def _passwords_in(text: str) -> Iterator[str]:
         # It is refused for its length, and not looked into.
         yield text
         return
-    # Up to the last @, so that a password that ought to have been encoded is found whole.
-    for found in re.finditer(r"://[^:@/?#]*:(.*)@", text, re.DOTALL):
-        yield found[1]
+    begin = re.search(r"\b\w+://[^:@/]*:", text)
+    if begin and "@" in text[begin.end() :]:
+        # Up to the first @, as libpq has it, and to the last one, so that a password that ought to have been encoded is
+        # found whole.
+        rest = text[begin.end() :]
+        yield from (rest[: rest.index("@")], rest[: rest.rindex("@")])
+    yield from _as_libpq_reads(text)
     # As a parameter of a URL, or in a string of keywords, where it may stand in quotes.
     for found in re.finditer(r"password\s*=\s*(?:'((?:\\.|[^'\\])*)'|([^\s&']+))", text, re.DOTALL):
         yield re.sub(r"\\(.)", r"\1", found[1]) if found[2] is None else found[2]
+
+
+def _as_libpq_reads(text: str) -> Iterator[str]:
+    import psycopg2
+    from psycopg2.extensions import parse_dsn
+
+    try:
+        parts = parse_dsn(text)
+    except (psycopg2.Error, ValueError):
+        return
+    yield from (parts[name] for name in ("password", "sslpassword") if name in parts)
+
+
+def _encoded(text: str) -> str:
+    if re.fullmatch(r"[\w.~-]*", text, re.ASCII):
+        return text
+    from urllib.parse import quote
+
+    return quote(text, safe="", errors="replace")
 
 
 def _decoded(text: str) -> str:
@@ -82,7 +119,28 @@ def _spared(module: AnsibleModule, result: dict[str, Any]) -> dict[str, Any]:
     arguments = {
         name: _MASK if value and spec.get(name, {}).get("no_log") else value for name, value in module.params.items()
     }
-    return {**result, "invocation": {"module_args": arguments}}
+    # Ansible masks values, and not the keys of what users fill freely.
+    secrets = secrets_of(module.params)
+    arguments |= {name: _safe(arguments[name], secrets) for name in ("job", "metadata") if arguments.get(name)}
+    return {**_safe_parts(result, secrets), "invocation": {"module_args": arguments}}
+
+
+def _safe(value: Any, secrets: Sequence[str]) -> Any:
+    try:
+        return hidden(value, secrets)
+    except RecursionError:
+        # It was refused for its depth.
+        return _MASK
+
+
+def _safe_parts(value: Any, secrets: Sequence[str]) -> Any:
+    """A result without passwords in the keys of metadata."""
+    if isinstance(value, Mapping):
+        return {
+            key: _safe(part, secrets) if key == "metadata" else _safe_parts(part, secrets)
+            for key, part in value.items()
+        }
+    return [_safe_parts(part, secrets) for part in value] if isinstance(value, list) else value
 
 
 def _words(value: object) -> Iterator[str]:

@@ -50,7 +50,7 @@ from .expectation import (
 
 # As in tests/unit/conftest.py: the same sample at every run, or many new examples in a soak.
 PROFILES = {
-    "sample": settings(max_examples=64, derandomize=True),
+    "sample": settings(max_examples=80, derandomize=True),
     "soak": settings(max_examples=int(os.environ.get("SOAK_EXAMPLES", "5000")) // 10),
 }
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "sample")

@@ -65,8 +65,10 @@ def test_nearest_names() -> None:
     ],
 )
 def test_passwords_in_a_url(url: str | None, found: set[str]) -> None:
-    assert passwords({"database_url": url}) == found
-    assert passwords({"redis_url": url}) == found
+    for option in ("database_url", "redis_url"):
+        # Besides them the same percent-encoded, as it may stand elsewhere.
+        assert bool(passwords({option: url})) is bool(found)
+        assert found <= passwords({option: url})
 
 
 class Module:
