@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry import conflicts, journal, table
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry import journal, table
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.connection import Database, database_from
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.endpoint import shown
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import Desired, Entry, desired_from
@@ -117,7 +117,9 @@ def judge_of(desired: Desired) -> Judge:
     """How to tell whether a change of one entry took place."""
 
     def evident(cursor: Cursor, number: str, _outcome: Outcome) -> bool:
-        return journal.wrote(cursor, number, desired.environment, [desired.model_name])
+        from ansible_collections.ai_aas.inference.plugins.module_utils._registry import history
+
+        return history.wrote(cursor, number, desired.environment, [desired.model_name])
 
     return Judge(lambda outcome: outcome.plan.changed, evident)
 
@@ -158,6 +160,8 @@ def decide(cursor: Cursor, layout: Layout, desired: Desired, *, lock: bool) -> P
         defaults = {} if desired.state == "absent" else table.insert_defaults(cursor, layout, desired)
         decided = plan(None, desired, defaults)
     if decided.before is None or {"revision", "organization_id"} & set(decided.fields):
+        from ansible_collections.ai_aas.inference.plugins.module_utils._registry import conflicts
+
         conflicts.check(cursor, layout, [decided])
     return decided
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry import journal, table
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry import history, table
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.connection import database_from
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.endpoint import refuse
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import Entry
@@ -37,7 +37,7 @@ def list_entries(params: Mapping[str, Any]) -> dict[str, Any]:
             if not params["history"]:
                 return entries, None
             keys = {name: value for name, value in filters.items() if name != "status"}
-            return entries, journal.read(cursor, layout, keys, params["history_limit"])
+            return entries, history.read(cursor, layout, keys, params["history_limit"])
 
     def safe(event: dict[str, Any]) -> dict[str, Any]:
         """Another tool may have kept a password in what is free text."""

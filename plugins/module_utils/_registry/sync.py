@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry import bulk, conflicts, journal, table
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry import bulk, conflicts, history, journal, table
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.change import (
     Settings,
     invalidate,
@@ -130,7 +130,7 @@ class Sync:
         others = [pair for pair in bulk.names_in(self.cursor, self.environment) if pair[0] not in self.names]
         # An earlier run may have died before it could clear the cache of what it removed.
         self.names.update(name for name, _unused in others)
-        self.names.update(journal.lately_deleted(self.cursor, self.layout, self.environment))
+        self.names.update(history.lately_deleted(self.cursor, self.layout, self.environment))
         extra = [name for name, status in others if how == "delete" or status != "disabled"]
         held = referring(self.cursor, self.environment, extra) if how == "delete" and extra else {}
         current = bulk.read_many(self.cursor, self.layout, self.environment, extra, lock=not self.settings.check)
@@ -197,7 +197,7 @@ class Sync:
 
 def is_evident(cursor: Cursor, number: str, sync: Sync) -> bool:
     """Whether the rows of a transaction are there."""
-    return journal.wrote(cursor, number, sync.environment, sorted(sync.names))
+    return history.wrote(cursor, number, sync.environment, sorted(sync.names))
 
 
 JUDGE = Judge(lambda sync: bool(sync.actions), is_evident)

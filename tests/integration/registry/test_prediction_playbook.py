@@ -1,21 +1,21 @@
 # SPDX-FileCopyrightText: ai_aas.inference contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check mode predicts the real run through ansible-playbook too: 50 generated operations in one run, on each layout."""
+"""Check mode predicts the real run through ansible-playbook too: 50 generated operations in all.
+
+One run for each layout: on a busy machine one for all would take longer than a run may.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 from typing import Any
 
-import pytest
 from psycopg2 import sql
 
-from .conftest import LAYOUTS, Registry, Server, playbook
+from .conftest import Registry, playbook
 from .expectation import (
     ENVIRONMENTS,
     NAMES,
@@ -33,6 +33,7 @@ from .expectation import (
 )
 
 SEED = 20261124
+# 50 in all.
 OPERATIONS = {"superset": 17, "foreign": 17, "adopted": 16}
 USED = ("demo", "development")
 # All that both modules return, and the message of a failure.
@@ -95,38 +96,24 @@ def play(registry: Registry, redis_url: str, operations: list[tuple[str, dict[st
     }
 
 
-@pytest.fixture
-def registries(server: Server) -> Iterator[list[Registry]]:
-    """Every layout, each with one entry that another table refers to."""
-    found = [Registry(server, layout) for layout in LAYOUTS]
-    with ExitStack() as stack:
-        for registry in found:
-            stack.enter_context(usage_recorded(emptied(registry)))
-            registry.add("ready", deployment_endpoint=VALID_ENDPOINTS[0])
-            registry.execute(sql.SQL(USE).format(OF_KEY), *USED)
-        yield found
-
-
-def test_playbook(registries: list[Registry], valkey_url: str) -> None:
-    random = Random(SEED)  # noqa: S311
-    asked = {layout: [operation(random) for _unused in range(count)] for layout, count in OPERATIONS.items()}
-    worlds = {registry.layout: World(registry) for registry in registries}
-    recorded = {registry.layout: len(history_of(registry)) for registry in registries}
-    for registry in registries:
-        worlds[registry.layout].rows, worlds[registry.layout].used = rows_of(registry), {USED}
-    plays = [play(registry, valkey_url, asked[registry.layout]) for registry in registries]
-    run = json.loads(playbook(json.dumps(plays), "--diff", env=SURROUNDINGS).stdout)["plays"]
-
+def test_playbook(registry: Registry, valkey_url: str) -> None:
+    random = Random(f"{SEED} {registry.layout}")  # noqa: S311
+    asked = [operation(random) for _unused in range(OPERATIONS[registry.layout])]
+    world = World(registry)
     kinds: Counter[str] = Counter()
-    for registry, done in zip(registries, run, strict=True):
-        world = worlds[registry.layout]
+    with usage_recorded(registry):
+        emptied(registry).add("ready", deployment_endpoint=VALID_ENDPOINTS[0])
+        registry.execute(sql.SQL(USE).format(OF_KEY), *USED)
+        world.rows, world.used, recorded = rows_of(registry), {USED}, len(history_of(registry))
+        text = json.dumps([play(registry, valkey_url, asked)])
+        (done,) = json.loads(playbook(text, "--diff", env=SURROUNDINGS).stdout)["plays"]
         results = [task["hosts"]["localhost"] for task in done["tasks"]]
-        changes = assert_all_predicted(world, asked[registry.layout], results, kinds)
+        changes = assert_all_predicted(world, asked, results, kinds)
         assert rows_of(registry) == world.rows
-        assert history_of(registry, recorded[registry.layout]) == sorted(changes)
-    print(dict(kinds))
-    assert sum(kinds.values()) == 50
-    assert min(kinds[kind] for kind in ("changed", "unchanged", "failed")) >= 5
+        assert history_of(registry, recorded) == sorted(changes)
+    # Shown with -s, or where it fails.
+    print(f"{registry.layout}: {dict(kinds)}")
+    assert min(kinds[kind] for kind in ("changed", "unchanged", "failed")) > 1
 
 
 def assert_all_predicted(
