@@ -52,8 +52,13 @@ def check(cursor: Cursor, layout: Layout, changes: Sequence[Plan]) -> None:
     """
     if not {"revision", "organization_id"} <= set(layout.fields):
         return
-    numbered = [change.after for change in changes if change.after and _differs(change, "revision")]
     owned = [change.after for change in changes if change.after and _differs(change, "organization_id")]
+    # A revision belongs to an organisation: it can be taken in another one.
+    numbered = [
+        change.after
+        for change in changes
+        if change.after and (_differs(change, "revision") or _differs(change, "organization_id"))
+    ]
     if numbered:
         _check_revisions(cursor, numbered)
     if owned:

@@ -117,7 +117,7 @@ class Sync:
 
     def defaults_of(self, desired: Desired, highest: Mapping[tuple[str, str | None], int]) -> dict[str, Any]:
         """The values of a new entry that are not declared. Revisions count on from the highest of its organisation."""
-        if "revision" not in self.layout.fields:
+        if "revision" not in self.layout.fields or desired.revision is not None:
             return self.defaults
         organization = desired.organization_id or self.defaults.get("organization_id")
         name = desired.model_name

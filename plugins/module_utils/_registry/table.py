@@ -102,7 +102,7 @@ def list_entries(
 def insert_defaults(cursor: Cursor, layout: Layout, desired: Desired) -> dict[str, Any]:
     """Values of a new entry that the user may leave out."""
     values = column_defaults(cursor, layout)
-    if "revision" in values:
+    if "revision" in values and desired.revision is None:
         organization = desired.organization_id or values.get("organization_id")
         values["revision"] = _next_revision(cursor, layout, desired.model_name, organization)
     return values

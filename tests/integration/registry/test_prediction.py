@@ -75,6 +75,8 @@ values = st.recursive(
     lambda parts: st.lists(parts, max_size=2) | st.dictionaries(st.sampled_from("abc"), parts, max_size=2),
     max_leaves=4,
 )
+# Few enough to meet again: what is merged at depth, and what differs as JSON alone.
+alike = st.sampled_from((1, True, 1.0, {"a": 1}, {"a": True}, {"b": {"a": 1}}, {"b": {"c": None}}, [1], [True], 1e23))
 # One in several values is none that the modules take.
 endpoints = st.sampled_from((*VALID_ENDPOINTS[:1] * 8, *VALID_ENDPOINTS[1:] * 4, "demo"))
 declared = {
@@ -85,7 +87,7 @@ declared = {
     "organization_id": st.sampled_from((NOBODY, NOBODY, TENANT, TENANT, STRANGER)),
     "deployment_target": st.sampled_from(("managed", "self_hosted")),
     "cost_per_1k_tokens": st.floats(0, 50) | st.sampled_from((0.12345, 1, 999_999.9999, 999_999.99999, -1)),
-    "metadata": st.dictionaries(st.sampled_from("abc"), values, max_size=3),
+    "metadata": st.dictionaries(st.sampled_from("ab"), alike | alike | values, max_size=2),
 }
 entries = st.fixed_dictionaries({"model_name": st.sampled_from(NAMES)}, optional=declared)
 modes = st.sampled_from(("merge", "replace"))
@@ -95,7 +97,7 @@ withdrawals = st.sampled_from((*(("disabled", False), ("absent", False), ("absen
 
 def few(options: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
     """At most three of these options: with more of them hardly an operation would be one that may succeed."""
-    some = st.lists(st.sampled_from(sorted(options)), max_size=3, unique=True)
+    some = st.lists(st.sampled_from([*sorted(options), "metadata"]), max_size=3).map(dict.fromkeys)
     return some.flatmap(lambda names: st.fixed_dictionaries({name: options[name] for name in names}))
 
 
