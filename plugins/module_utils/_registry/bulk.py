@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import Entry
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.layout import COLUMNS, Layout
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry.table import entries_of
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.table import entries_of, identifiers
 
 if TYPE_CHECKING:
     from ansible_collections.ai_aas.inference.plugins.module_utils._registry.plan import Plan
@@ -38,7 +38,7 @@ def read_many(
     statement = sql.SQL(
         "SELECT {fields} FROM model_registry_entries "
         "WHERE deployment_environment = %s AND model_name = ANY(%s) ORDER BY model_name {lock}"
-    ).format(fields=_list(layout.fields), lock=sql.SQL("FOR UPDATE" if lock else ""))
+    ).format(fields=identifiers(layout.fields), lock=sql.SQL("FOR UPDATE" if lock else ""))
     cursor.execute(statement, [environment, list(names)])
     return {entry.model_name: entry for entry in entries_of(cursor, layout)}
 
@@ -96,7 +96,7 @@ def write_many(cursor: Cursor, layout: Layout, environment: str, plans: Iterable
 def _insert(fields: Sequence[str]) -> Composed:
     from psycopg2 import sql
 
-    return sql.SQL(_INSERT).format(fields=_list(fields))
+    return sql.SQL(_INSERT).format(fields=identifiers(fields))
 
 
 def _update(layout: Layout, fields: Sequence[str]) -> Composed:
@@ -111,9 +111,3 @@ def _update(layout: Layout, fields: Sequence[str]) -> Composed:
 def _json(fields: Sequence[str], entries: Sequence[Entry]) -> str:
     rows: list[dict[str, Any]] = [{COLUMNS[name]: getattr(entry, name) for name in fields} for entry in entries]
     return json.dumps(rows)
-
-
-def _list(fields: Sequence[str]) -> Composed:
-    from psycopg2 import sql
-
-    return sql.SQL(", ").join(sql.Identifier(COLUMNS[name]) for name in fields)

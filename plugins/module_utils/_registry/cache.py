@@ -84,6 +84,15 @@ def key_of(environment: str, model_name: str) -> str:
     return f"model_registry:{environment}:{model_name}"
 
 
+def drop(cache: Cache, places: Sequence[tuple[str, str]]) -> None:
+    """Delete the keys of entries, each named by its environment and its model.
+
+    Raises:
+        CacheError: says why in a few words.
+    """
+    delete(cache, [key_of(*place) for place in places])
+
+
 def delete(cache: Cache, keys: Sequence[str]) -> None:
     """Delete keys, whether they are there or not.
 

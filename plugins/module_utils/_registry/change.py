@@ -12,7 +12,12 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.connect
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.endpoint import shown
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import Desired, Entry, desired_from
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.layout import Layout, layout_of
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry.plan import Plan, needs_entry, plan
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.plan import (
+    Plan,
+    kept_instead,
+    needs_entry,
+    plan,
+)
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.provenance import Provenance, provenance_from
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.transaction import (
     Access,
@@ -38,6 +43,11 @@ class Settings(NamedTuple):
     cache_settle: float = 0.5
     check: bool = False
     clock: Clock = Clock()
+
+    @property
+    def access(self) -> Access:
+        """What a transaction may do."""
+        return "check" if self.check else "write"
 
 
 class Outcome(NamedTuple):
@@ -89,9 +99,8 @@ def apply(desired: Desired, settings: Settings) -> dict[str, Any]:
     def work(cursor: Cursor) -> Outcome:
         return transact(cursor, desired, settings, timings)
 
-    access: Access = "check" if settings.check else "write"
-    outcome = run(settings.database, work, timings, access, settings.clock, judge_of(desired))
-    decided, entry, history = outcome
+    judge = judge_of(desired)
+    decided, entry, history = run(settings.database, work, timings, settings.access, settings.clock, judge)
     result: dict[str, Any] = {
         "changed": decided.changed,
         "entry": entry.as_dict() if entry else None,
@@ -102,7 +111,7 @@ def apply(desired: Desired, settings: Settings) -> dict[str, Any]:
         "referenced_by": list(decided.referenced_by),
         "history": history if decided.changed else "none",
         "cache": "none",
-        "warnings": _warnings(desired, decided),
+        "warnings": [kept_instead(desired, decided.referenced_by)] if decided.referenced_by else [],
     }
     if settings.cache:
         places = [(desired.environment, desired.model_name)]
@@ -122,13 +131,6 @@ def judge_of(desired: Desired) -> Judge:
         return history.wrote(cursor, number, desired.environment, [desired.model_name])
 
     return Judge(lambda outcome: outcome.plan.changed, evident)
-
-
-def _warnings(desired: Desired, decided: Plan) -> list[str]:
-    if not decided.referenced_by:
-        return []
-    tables = ", ".join(decided.referenced_by)
-    return [f"The entry for {desired.label} is kept as disabled instead of being deleted: {tables} refers to it."]
 
 
 def transact(cursor: Cursor, desired: Desired, settings: Settings, timings: Timings) -> Outcome:
@@ -208,15 +210,21 @@ def invalidate(
         return {"cache": "deleted", "warnings": []}
     try:
         with timings.step("cache"):
-            router_cache.delete(cache, [router_cache.key_of(*place) for place in places])
+            router_cache.drop(cache, places)
         if withdrawn and settings.cache_settle > 0:
-            with timings.step("settle"):
-                settings.clock.sleep(settings.cache_settle)
-            with timings.step("cache"):
-                router_cache.delete(cache, [router_cache.key_of(*place) for place in withdrawn])
+            _drop_again(cache, settings, timings, withdrawn)
     except router_cache.CacheError as error:
         return {"cache": "stale", "warnings": [router_cache.stale(cache, error)]}
     return {"cache": "deleted", "warnings": []}
+
+
+def _drop_again(cache: Cache, settings: Settings, timings: Timings, withdrawn: Sequence[tuple[str, str]]) -> None:
+    from ansible_collections.ai_aas.inference.plugins.module_utils._registry import cache as router_cache
+
+    with timings.step("settle"):
+        settings.clock.sleep(settings.cache_settle)
+    with timings.step("cache"):
+        router_cache.drop(cache, withdrawn)
 
 
 def nearest(desired: Desired, known: list[tuple[str, str]]) -> list[str]:
@@ -225,6 +233,5 @@ def nearest(desired: Desired, known: list[tuple[str, str]]) -> list[str]:
 
     names = list(dict.fromkeys(name for name, _unused in known))
     close = get_close_matches(desired.model_name, names, n=NEAREST, cutoff=0.6)
-    return [f"'{shown(name)}' in {environment}" for match in close for name, environment in known if name == match][
-        :NEAREST
-    ]
+    found = [(name, environment) for match in close for name, environment in known if name == match]
+    return [f"'{shown(name)}' in {environment}" for name, environment in found[:NEAREST]]

@@ -12,6 +12,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._errors import In
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.endpoint import shown
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.layout import Layout
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.plan import Plan
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.references import organizations
 
 if TYPE_CHECKING:
     from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import Entry
@@ -26,16 +27,6 @@ _REVISIONS = """
         AND entry.organization_id::text = coalesce(wanted.organization_id, entry.organization_id::text)
         AND entry.deployment_environment IS DISTINCT FROM wanted.environment
     LIMIT 1
-"""
-# The tables, one at most, that organisations are in, and whether the role may look there.
-_ORGANIZATIONS = """
-    SELECT format('%I.%I', nspname, relname), quote_ident(keys.attname),
-           has_schema_privilege(pg_namespace.oid, 'USAGE') AND has_table_privilege(confrelid, 'SELECT')
-    FROM pg_constraint JOIN pg_class ON pg_class.oid = confrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
-    JOIN pg_attribute AS keys ON keys.attrelid = confrelid AND keys.attnum = confkey[1]
-    JOIN pg_attribute AS own ON own.attrelid = conrelid AND own.attnum = conkey[1]
-    WHERE contype = 'f' AND conrelid = to_regclass('model_registry_entries')
-    AND own.attname = 'organization_id' AND cardinality(conkey) = 1
 """
 
 
@@ -85,8 +76,7 @@ def _check_revisions(cursor: Cursor, entries: Sequence[Entry]) -> None:
 def _check_organizations(cursor: Cursor, entries: Sequence[Entry]) -> None:
     from psycopg2 import sql
 
-    cursor.execute(_ORGANIZATIONS)
-    for table, key, readable in cursor.fetchall():
+    for table, key, _default, readable, _required in organizations(cursor):
         if not readable:
             # The constraint itself decides then.
             continue

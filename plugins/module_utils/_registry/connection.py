@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError, InvalidInputError
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry.limits import check_limits
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.limits import (
+    LIMITS,
+    check_limits,
+    is_encodable,
+)
 
 MAX_OPTION = 1000
 MAX_URL = 10_000
-LAST_PORT = 65_535
 
 # Option of the modules -> libpq's parameter.
 _LOGIN = {
@@ -84,16 +87,12 @@ def _check_characters(params: Mapping[str, Any]) -> None:
     for option in (*_LOGIN, *_TLS):
         value = params[option] or ""
         hidden = option == "login_password"
-        if len(value) > MAX_OPTION or "\0" in value or not (value.isprintable() or hidden) or not _encodable(value):
+        if len(value) > MAX_OPTION or "\0" in value or not (value.isprintable() or hidden) or not is_encodable(value):
             raise InvalidInputError(
                 f"Invalid {option}: Failed to connect to database",
                 f"it is longer than {MAX_OPTION} characters, or holds NUL, invisible characters or lone surrogates",
                 f"Correct {option}.",
             )
-
-
-def _encodable(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _parsed(url: str) -> dict[str, str]:
@@ -108,16 +107,19 @@ def _parsed(url: str) -> dict[str, str]:
     # A character that should have been encoded moves parts of the password into what a message would show.
     shown = (parts.get("host", ""), parts.get("port", ""), parts.get("dbname", ""))
     good = all("@" not in part and part.isprintable() and len(part) <= MAX_OPTION for part in shown)
-    if not parts or not good or not re.fullmatch(r"[0-9,]*", shown[1]) or not all(map(_encodable, parts.values())):
+    if not parts or not good or not re.fullmatch(r"[0-9,]*", shown[1]) or not all(map(is_encodable, parts.values())):
         raise InvalidInputError(
             "Failed to connect to database",
             "database_url (or DATABASE_URL) is no connection string of PostgreSQL",
             "Write postgresql://user:password@host:5432/dbname, "
             "with the characters @ : / ? # % of user and password percent-encoded.",
         ) from None
+    least, most = LIMITS["login_port"]
     for port in filter(None, parts.get("port", "").split(",")):
-        if not 1 <= int(port) <= LAST_PORT:
+        if not least <= int(port) <= most:
             raise InvalidInputError(
-                "Failed to connect to database", "the port of database_url must lie between 1 and 65535", "Correct it."
+                "Failed to connect to database",
+                f"the port of database_url must lie between {least} and {most}",
+                "Correct it.",
             )
     return parts

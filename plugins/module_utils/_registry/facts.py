@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.layout import Layout
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.references import organizations
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.rights import USUAL
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -22,8 +24,8 @@ _UNIQUE = """
     AND indisunique AND indisvalid AND indpred IS NULL AND indexprs IS NULL
 """
 _ROLE = """
-    SELECT pg_has_role(relowner, 'USAGE'), quote_ident(current_user), format('%I.%I', nspname, relname),
-           ARRAY(SELECT name FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS rights (name)
+    SELECT pg_has_role(relowner, 'USAGE'), quote_ident(current_user), format('%%I.%%I', nspname, relname),
+           ARRAY(SELECT name FROM unnest(%s) AS rights (name)
                  WHERE NOT has_table_privilege(pg_class.oid, name))
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE pg_class.oid = to_regclass('model_registry_entries')
@@ -31,19 +33,6 @@ _ROLE = """
 _DUPLICATES = """
     SELECT format('%s in %s', model_name, deployment_environment) FROM model_registry_entries
     WHERE deployment_environment IS NOT NULL GROUP BY model_name, deployment_environment HAVING count(*) > 1 LIMIT 5
-"""
-# The table of organisations that a new entry refers to by default, and its columns that need a value.
-_ORGANIZATIONS = """
-    SELECT format('%I.%I', nspname, relname), quote_ident(keys.attname), pg_get_expr(adbin, adrelid),
-           has_table_privilege(confrelid, 'SELECT'),
-           ARRAY(SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = confrelid AND attnum > 0 AND attnotnull
-                 AND NOT attisdropped AND NOT atthasdef AND attidentity = '' AND attnum <> confkey[1] ORDER BY attnum)
-    FROM pg_constraint JOIN pg_class ON pg_class.oid = confrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
-    JOIN pg_attribute AS keys ON keys.attrelid = confrelid AND keys.attnum = confkey[1]
-    JOIN pg_attribute AS own ON own.attrelid = conrelid AND own.attnum = conkey[1]
-    JOIN pg_attrdef ON adrelid = conrelid AND adnum = conkey[1]
-    WHERE contype = 'f' AND conrelid = to_regclass('model_registry_entries')
-    AND own.attname = 'organization_id' AND cardinality(conkey) = 1
 """
 
 
@@ -83,7 +72,7 @@ def read_facts(cursor: Cursor, layout: Layout) -> Facts:
     columns = {name: Column(required, filled) for name, required, filled in cursor.fetchall()}
     cursor.execute(_UNIQUE)
     unique = frozenset(tuple(row[0]) for row in cursor.fetchall())
-    cursor.execute(_ROLE)
+    cursor.execute(_ROLE, [list(USUAL)])
     owned, role, table, rights = cursor.fetchone() or (False, "", "", [])
     readable = "SELECT" not in rights and not layout.missing()
     return Facts(
@@ -107,12 +96,9 @@ def _duplicates(cursor: Cursor) -> tuple[str, ...]:
 def _missing_organization(cursor: Cursor) -> Organization | None:
     from psycopg2 import sql
 
-    cursor.execute(_ORGANIZATIONS)
-    row = cursor.fetchone()
-    if row is None or not row[3]:
-        # No reference, or one that only its owner can look at.
-        return None
-    table, key, value, _unused, required = row
-    found = sql.SQL("SELECT FROM {} WHERE {} = {}").format(*map(sql.SQL, (table, key, value)))
-    cursor.execute(found)
-    return None if cursor.rowcount else Organization(table, key, value, tuple(required))
+    for table, key, value, readable, required in organizations(cursor):
+        # What only its owner can look at is not looked at.
+        if value is not None and readable:
+            cursor.execute(sql.SQL("SELECT FROM {} WHERE {} = {}").format(*map(sql.SQL, (table, key, value))))
+            return None if cursor.rowcount else Organization(table, key, value, tuple(required))
+    return None

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import Entry
@@ -17,6 +16,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.layout 
     fetch,
     layout_of,
 )
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.table import plain_value
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -98,8 +98,13 @@ def _event(row: dict[str, Any]) -> dict[str, Any]:
     changed = [
         name for name in {**(before or {}), **(after or {})} if (before or {}).get(name) != (after or {}).get(name)
     ]
-    moment = row["changed_at"].astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return {**row, "changed_at": moment, "before": before, "after": after, "changed": changed}
+    return {
+        **row,
+        "changed_at": plain_value("changed_at", row["changed_at"]),
+        "before": before,
+        "after": after,
+        "changed": changed,
+    }
 
 
 def _values(columns: Mapping[str, Any] | None) -> dict[str, Any] | None:

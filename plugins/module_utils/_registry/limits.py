@@ -23,6 +23,11 @@ LIMITS = {
 }
 
 
+def is_encodable(text: str) -> bool:
+    """Whether a text can be sent: lone surrogates cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def check_limits(params: Mapping[str, Any]) -> None:
     """Refuse a number that makes no sense: NaN, infinite, negative, or a wait of centuries.
 

@@ -12,6 +12,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.connect
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.endpoint import refuse
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import Entry
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.layout import layout_of
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.limits import is_encodable
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.secrecy import hidden, secrets_of
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.transaction import Timings, run
 
@@ -25,10 +26,7 @@ HISTORY_HEADINGS = ("When", "Who", "What", "Model Name", "Environment", "Changed
 def list_entries(params: Mapping[str, Any]) -> dict[str, Any]:
     """The entries that a module's parameters ask for, as the module's result."""
     timings = Timings()
-    filters = {name: params[name] for name in ("model_name", "environment", "status") if params[name] is not None}
-    for name, value in filters.items():
-        if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-            refuse(name, value, "It must not hold NUL characters or lone surrogates")
+    filters = _filters(params)
 
     def work(cursor: Cursor) -> tuple[list[Entry], list[dict[str, Any]] | None]:
         with timings.step("read"):
@@ -39,19 +37,13 @@ def list_entries(params: Mapping[str, Any]) -> dict[str, Any]:
             keys = {name: value for name, value in filters.items() if name != "status"}
             return entries, history.read(cursor, layout, keys, params["history_limit"])
 
-    def safe(event: dict[str, Any]) -> dict[str, Any]:
-        """Another tool may have kept a password in what is free text."""
-        return {**event, **{name: hidden(event[name], secrets) for name in ("actor", "reason", "job")}}
-
     entries, events = run(database_from(params), work, timings, access="read")
-    secrets = secrets_of(params)
-    events = None if events is None else [safe(event) for event in events]
     return {
         "changed": False,
         "entries": [entry.as_dict() for entry in entries],
         "count": len(entries),
         "table": lines(HEADINGS, [entry_cells(entry) for entry in entries]),
-        **(_history(events) if params["history"] else {}),
+        **(_history(events, secrets_of(params)) if params["history"] else {}),
         "timings": timings.seconds,
     }
 
@@ -63,10 +55,23 @@ def lines(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:
     return [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _history(events: list[dict[str, Any]] | None) -> dict[str, Any]:
+def _filters(params: Mapping[str, Any]) -> dict[str, str]:
+    """The values that entries must have."""
+    filters = {name: params[name] for name in ("model_name", "environment", "status") if params[name] is not None}
+    for name, value in filters.items():
+        if "\0" in value or not is_encodable(value):
+            refuse(name, value, "It must not hold NUL characters or lone surrogates")
+    return filters
+
+
+def _history(events: list[dict[str, Any]] | None, secrets: Sequence[str]) -> dict[str, Any]:
     if events is None:
         why = "The registry has no history that this role may read: see the notes of model_registry_info."
         return {"history": [], "history_table": [], "warnings": [why]}
+    # Another tool may have kept a password in what is free text.
+    events = [
+        {**event, **{name: hidden(event[name], secrets) for name in ("actor", "reason", "job")}} for event in events
+    ]
     return {"history": events, "history_table": lines(HISTORY_HEADINGS, [_event_cells(event) for event in events])}
 
 

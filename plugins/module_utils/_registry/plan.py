@@ -53,6 +53,12 @@ class Plan(NamedTuple):
         }
 
 
+def kept_instead(desired: Desired, referring: Sequence[str]) -> str:
+    """The warning about an entry that was to be deleted."""
+    tables = ", ".join(referring)
+    return f"The entry for {desired.label} is kept as disabled instead of being deleted: {tables} refers to it."
+
+
 def needs_entry(desired: Desired) -> bool:
     """Whether the desired state can only be reached from an entry that is there."""
     return desired.state == "disabled" or (desired.state in ("present", "enabled") and desired.endpoint is None)

@@ -51,6 +51,10 @@ class Lack(NamedTuple):
     sql: tuple[str, ...] = ()
     # No statement can mend it: a person has to decide.
     manual: bool = False
+    # The name, where a column is missing.
+    column: str = ""
+    # Needed, unless what is registered says otherwise: no reason to refuse the table.
+    avoidable: bool = False
 
     def as_dict(self) -> dict[str, object]:
         return {"what": self.what, "needed": self.needed, "why": self.why, "sql": [f"{text};" for text in self.sql]}
@@ -60,24 +64,12 @@ def lacks(facts: Facts) -> list[Lack]:
     """What the table lacks, in the order in which it is mended."""
     kind, version = version_of(facts.layout.comment)
     found = [*_rights(facts), *_columns(facts), *_values(facts), *_organization(facts), *_uniqueness(facts)]
+    statements = (*UPGRADE, mark(facts.layout.comment, adopted=kind != "superset"))
     if kind == "foreign":
-        found.append(
-            Lack(
-                "triggers",
-                False,
-                "revisions, updated_at, the history and NOTIFY depend on each writer",
-                (*UPGRADE, mark(facts.layout.comment, adopted=True)),
-            )
-        )
+        why = "revisions, updated_at, the history and NOTIFY depend on each writer"
+        found.append(Lack("triggers", False, why, statements))
     elif version is not None and version < VERSION:
-        found.append(
-            Lack(
-                f"version {VERSION}",
-                False,
-                f"the table has version {version}",
-                (*UPGRADE, mark(facts.layout.comment, adopted=kind == "adopted")),
-            )
-        )
+        found.append(Lack(f"version {VERSION}", False, f"the table has version {version}", statements))
     return found
 
 
@@ -92,9 +84,10 @@ def _columns(facts: Facts) -> Iterator[Lack]:
     needed = {COLUMNS[name] for name in NEEDED}
     for name in sorted(DEFINITIONS.keys() - facts.columns.keys(), key=_order):
         definition = DEFINITIONS[name]
-        statements = (f"{_ALTER} ADD COLUMN {name} {_ADDED.get(name, definition)}",)
+        statements: tuple[str, ...] = (f"{_ALTER} ADD COLUMN {name} {_ADDED.get(name, definition)}",)
+        statements = _NUMBER_REVISIONS if name == "revision" else statements
         why = "the registry cannot do without it" if name in needed else "other tools read it, or a value has no place"
-        yield Lack(f"column {name}", name in needed, why, _NUMBER_REVISIONS if name == "revision" else statements)
+        yield Lack(f"column {name}", name in needed, why, statements, column=name)
 
 
 def _order(column: str) -> int:
@@ -136,6 +129,7 @@ def _organization(facts: Facts) -> Iterator[Lack]:
         True,
         "a new entry refers to it unless organization_id is given",
         (statement,),
+        avoidable=True,
     )
 
 

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: ai_aas.inference contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which entries other tables refer to: such an entry is never deleted."""
+"""Which entries other tables refer to, so that they are never deleted, and which organisations entries refer to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -22,6 +22,26 @@ _REFERENCES = """
     FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE contype = 'f' AND confrelid = to_regclass('model_registry_entries') ORDER BY 3
 """
+# The tables of organisations, one at most as a rule: key, default, whether the role may look there, and the other
+# columns that need a value. Names and default are SQL.
+_ORGANIZATIONS = """
+    SELECT format('%I.%I', nspname, relname), quote_ident(keys.attname), pg_get_expr(adbin, adrelid),
+           has_schema_privilege(pg_namespace.oid, 'USAGE') AND has_table_privilege(confrelid, 'SELECT'),
+           ARRAY(SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = confrelid AND attnum > 0 AND attnotnull
+                 AND NOT attisdropped AND NOT atthasdef AND attidentity = '' AND attnum <> confkey[1] ORDER BY attnum)
+    FROM pg_constraint JOIN pg_class ON pg_class.oid = confrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    JOIN pg_attribute AS keys ON keys.attrelid = confrelid AND keys.attnum = confkey[1]
+    JOIN pg_attribute AS own ON own.attrelid = conrelid AND own.attnum = conkey[1]
+    LEFT JOIN pg_attrdef ON adrelid = conrelid AND adnum = conkey[1]
+    WHERE contype = 'f' AND conrelid = to_regclass('model_registry_entries')
+    AND own.attname = 'organization_id' AND cardinality(conkey) = 1
+"""
+
+
+def organizations(cursor: Cursor) -> list[tuple[Any, ...]]:
+    """Table, key, default, readability and required columns of what organization_id refers to."""
+    cursor.execute(_ORGANIZATIONS)
+    return cursor.fetchall()
 
 
 def referring(cursor: Cursor, environment: str, names: Sequence[str]) -> dict[str, list[str]]:

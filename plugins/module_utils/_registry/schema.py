@@ -72,7 +72,7 @@ def decide(facts: Facts | None, *, present: bool, adopt: bool) -> dict[str, Any]
     if found and (adopt if kind == "foreign" else facts.owned):
         _refuse([lack for lack in found if lack.manual], result, "only a person can mend it")
         return _mended(kind, found)
-    hindering = [lack for lack in found if lack.needed and not lack.what.startswith("the default organisation")]
+    hindering = [lack for lack in found if lack.needed and not lack.avoidable]
     _refuse(hindering, result, "the collection did not make this table and does not alter it")
     return {**result, "warnings": _warnings(kind, version, found)}
 
@@ -117,9 +117,7 @@ def _result(
         "version": ddl.VERSION if made else version,
         "latest_version": ddl.VERSION,
         "usable": (made or kind != "none") and not any(lack.needed for lack in found),
-        "missing": [
-            lack.what.removeprefix("column ") for lack in found if lack.needed and lack.what.startswith("column ")
-        ],
+        "missing": [lack.column for lack in found if lack.needed and lack.column],
         "lacks": [lack.as_dict() for lack in found],
         "sql": [f"{statement};" for lack in found if lack.needed for statement in lack.sql],
         "actions": actions,

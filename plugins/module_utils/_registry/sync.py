@@ -22,14 +22,14 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.declara
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.endpoint import shown
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import Desired, Entry
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.layout import Layout, layout_of
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry.plan import Plan, needs_entry, plan
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry.references import referring
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry.transaction import (
-    Access,
-    Judge,
-    Timings,
-    run,
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.plan import (
+    Plan,
+    kept_instead,
+    needs_entry,
+    plan,
 )
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.references import referring
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.transaction import Judge, Timings, run
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -57,8 +57,7 @@ def sync_entries(params: Mapping[str, Any], *, check: bool, diff: bool) -> dict[
             sync.prune(params["prune"], params["max_removals"])
         return sync
 
-    access: Access = "check" if check else "write"
-    sync = run(settings.database, work, timings, access, settings.clock, JUDGE)
+    sync = run(settings.database, work, timings, settings.access, settings.clock, JUDGE)
     result = sync.result()
     if settings.cache and sync.names:
         places = [(environment, name) for name in sorted(sync.names)]
@@ -139,11 +138,7 @@ class Sync:
         removals = [removal for removal in plans if removal.changed]
         if len(removals) > limit:
             raise too_many(self.environment, removals, limit)
-        for name, tables in held.items():
-            self.warnings.append(
-                f"The entry for {wish._replace(model_name=name).label} is kept as disabled instead of being deleted: "
-                f"{', '.join(tables)} refers to it."
-            )
+        self.warnings += [kept_instead(wish._replace(model_name=name), tables) for name, tables in held.items()]
         for some in batches(removals, BATCH):
             self.make(some)
 

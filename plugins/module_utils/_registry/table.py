@@ -90,13 +90,7 @@ def list_entries(
         filters: the value of each field that must have one.
         stale_after: only those whose last check of health is older than this many seconds, or never was.
     """
-    entries = _select(cursor, layout, filters, lock=False)
-    if stale_after is None:
-        return entries
-    cursor.execute("SELECT now() - make_interval(secs => %s)", [stale_after])
-    row = cursor.fetchone()
-    limit = plain_value("limit_at", row[0]) if row else ""
-    return [entry for entry in entries if (entry.last_health_check_at or "") < limit]
+    return _select(cursor, layout, filters, lock=False, stale_after=stale_after)
 
 
 def insert_defaults(cursor: Cursor, layout: Layout, desired: Desired) -> dict[str, Any]:
@@ -154,9 +148,9 @@ def insert(cursor: Cursor, layout: Layout, entry: Entry) -> Entry:
     values = {name: getattr(entry, name) for name in layout.fields if getattr(entry, name) is not None}
     statement = sql.SQL("INSERT INTO {table} ({columns}) VALUES ({values}) RETURNING {all}").format(
         table=sql.Identifier(TABLE),
-        columns=_identifiers(values),
+        columns=identifiers(values),
         values=sql.SQL(", ").join(sql.Placeholder() for _unused in values),
-        all=_identifiers(layout.fields),
+        all=identifiers(layout.fields),
     )
     cursor.execute(statement, [_adapted(name, value) for name, value in values.items()])
     return entries_of(cursor, layout)[0]
@@ -171,7 +165,7 @@ def update(cursor: Cursor, layout: Layout, entry: Entry, fields: Sequence[str]) 
         changes.append(sql.SQL("updated_at = now()"))
     statement = sql.SQL(
         "UPDATE {table} SET {changes} WHERE model_name = %s AND deployment_environment = %s RETURNING {all}"
-    ).format(table=sql.Identifier(TABLE), changes=sql.SQL(", ").join(changes), all=_identifiers(layout.fields))
+    ).format(table=sql.Identifier(TABLE), changes=sql.SQL(", ").join(changes), all=identifiers(layout.fields))
     values = [_adapted(name, getattr(entry, name)) for name in fields]
     cursor.execute(statement, [*values, entry.model_name, entry.environment])
     return entries_of(cursor, layout)[0]
@@ -185,20 +179,27 @@ def delete(cursor: Cursor, entry: Entry) -> None:
     )
 
 
-def _select(cursor: Cursor, layout: Layout, filters: Mapping[str, str], *, lock: bool) -> list[Entry]:
+def _select(
+    cursor: Cursor, layout: Layout, filters: Mapping[str, str], *, lock: bool, stale_after: float | None = None
+) -> list[Entry]:
     from psycopg2 import sql
 
     conditions: list[Composable] = [sql.SQL("{} = %s").format(sql.Identifier(COLUMNS[name])) for name in filters]
     conditions.append(sql.SQL("deployment_environment IS NOT NULL"))
+    values: list[Any] = list(filters.values())
+    # Where the table does not say, no entry was ever checked.
+    if stale_after is not None and "last_health_check_at" in layout.fields:
+        conditions.append(sql.SQL("coalesce(last_health_check_at < now() - make_interval(secs => %s), true)"))
+        values.append(stale_after)
     statement = sql.SQL(
         "SELECT {all} FROM {table} WHERE {conditions} ORDER BY deployment_environment, model_name {lock}"
     ).format(
-        all=_identifiers(layout.fields),
+        all=identifiers(layout.fields),
         table=sql.Identifier(TABLE),
         conditions=sql.SQL(" AND ").join(conditions),
         lock=sql.SQL("FOR UPDATE" if lock else ""),
     )
-    cursor.execute(statement, list(filters.values()))
+    cursor.execute(statement, values)
     return entries_of(cursor, layout)
 
 
@@ -213,7 +214,8 @@ def _next_revision(cursor: Cursor, layout: Layout, model_name: str, organization
     return following(model_name, row[0] if row else 0)
 
 
-def _identifiers(fields: Sequence[str] | Mapping[str, Any]) -> Composed:
+def identifiers(fields: Sequence[str] | Mapping[str, Any]) -> Composed:
+    """The columns of these values, as SQL."""
     from psycopg2 import sql
 
     return sql.SQL(", ").join(sql.Identifier(COLUMNS[name]) for name in fields)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable
 from typing import Any
 
 import psycopg2
@@ -19,15 +18,9 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.transac
 from tests.lab.process import free_ports
 
 from .conftest import ADMIN_PASSWORD, Registry, Server
+from .messages import message_of
 
 NEW = "demo.system.svc.cluster.local:8000"
-
-
-def message_of(call: Callable[[], object]) -> str:
-    with pytest.raises(InferenceError) as caught:
-        call()
-    assert ADMIN_PASSWORD not in caught.value.message
-    return caught.value.message
 
 
 def test_refused(registry: Registry) -> None:
