@@ -58,7 +58,7 @@ options:
         choices: [pending, deploying, ready, degraded, failed]
       revision:
         description:
-          - Revision of the model. A new entry gets the highest of its name plus one by default.
+          - Revision of the model. A new entry gets the highest of its name and organisation plus one by default.
         type: int
       organization_id:
         description:

@@ -198,7 +198,7 @@ def invalidate(
 
     Args:
         cache: where it is.
-        settings: in check mode nothing is dropped; its clock waits before the second time.
+        settings: in check mode the cache is reached and nothing is dropped; its clock waits before the second time.
         timings: learns how long it took, apart from the time that was waited.
         places: environment and name of each entry.
         withdrawn: those whose route was taken away. They are dropped once more after a moment, since a router that
@@ -206,12 +206,10 @@ def invalidate(
     """
     from ansible_collections.ai_aas.inference.plugins.module_utils._registry import cache as router_cache
 
-    if settings.check:
-        return {"cache": "deleted", "warnings": []}
     try:
         with timings.step("cache"):
-            router_cache.drop(cache, places)
-        if withdrawn and settings.cache_settle > 0:
+            router_cache.drop(cache, () if settings.check else places)
+        if withdrawn and settings.cache_settle > 0 and not settings.check:
             _drop_again(cache, settings, timings, withdrawn)
     except router_cache.CacheError as error:
         return {"cache": "stale", "warnings": [router_cache.stale(cache, error)]}

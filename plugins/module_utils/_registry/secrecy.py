@@ -31,11 +31,12 @@ def guarded(action: Action) -> Action:
 
     @wraps(action)
     def run(module: AnsibleModule) -> dict[str, Any]:
-        module.no_log_values.update(passwords(module.params))
+        found = passwords(module.params)
+        module.no_log_values.update(found)
         try:
-            return _spared(module, action(module))
+            return _spared(module, action(module), _long_enough(found))
         except InferenceError as error:
-            error.result = _spared(module, error.result)
+            error.result = _spared(module, error.result, _long_enough(found))
             raise
 
     return run
@@ -50,9 +51,8 @@ def passwords(params: Mapping[str, Any]) -> set[str]:
 
 
 def secrets_of(params: Mapping[str, Any]) -> list[str]:
-    """The passwords that are hidden in free texts. A shorter one tells nothing where it stands among other letters, and
-    would spoil every text."""
-    return [password for password in passwords(params) if len(password) >= SHORTEST_SECRET]
+    """The passwords that are hidden in free texts."""
+    return _long_enough(passwords(params))
 
 
 def hidden(value: Any, secrets: Sequence[str]) -> Any:
@@ -67,6 +67,11 @@ def hidden(value: Any, secrets: Sequence[str]) -> Any:
     return value
 
 
+def _long_enough(found: set[str]) -> list[str]:
+    """A shorter one tells nothing where it stands among other letters, and would spoil every text."""
+    return [password for password in found if len(password) >= SHORTEST_SECRET]
+
+
 def _passwords_in(text: str) -> Iterator[str]:
     if len(text) > MAX_URL:
         # It is refused for its length, and not looked into.
@@ -79,6 +84,8 @@ def _passwords_in(text: str) -> Iterator[str]:
         rest = text[begin.end() :]
         yield from (rest[: rest.index("@")], rest[: rest.rindex("@")])
     yield from _as_libpq_reads(text)
+    if "password" not in text:
+        return
     # As a parameter of a URL, or in a string of keywords, where it may stand in quotes.
     for found in re.finditer(r"password\s*=\s*(?:'((?:\\.|[^'\\])*)'|([^\s&']+))", text, re.DOTALL):
         yield re.sub(r"\\(.)", r"\1", found[1]) if found[2] is None else found[2]
@@ -111,7 +118,7 @@ def _decoded(text: str) -> str:
     return unquote(text)
 
 
-def _spared(module: AnsibleModule, result: dict[str, Any]) -> dict[str, Any]:
+def _spared(module: AnsibleModule, result: dict[str, Any], secrets: Sequence[str]) -> dict[str, Any]:
     """The result, with Ansible kept from masking words of it that only look like a password."""
     words = set(_words(result))
     module.no_log_values -= {secret for secret in module.no_log_values if any(secret in word for word in words)}
@@ -120,7 +127,6 @@ def _spared(module: AnsibleModule, result: dict[str, Any]) -> dict[str, Any]:
         name: _MASK if value and spec.get(name, {}).get("no_log") else value for name, value in module.params.items()
     }
     # Ansible masks values, and not the keys of what users fill freely.
-    secrets = secrets_of(module.params)
     arguments |= {name: _safe(arguments[name], secrets) for name in ("job", "metadata") if arguments.get(name)}
     return {**_safe_parts(result, secrets), "invocation": {"module_args": arguments}}
 

@@ -109,10 +109,9 @@ class Sync:
         highest = bulk.highest_revisions(self.cursor, self.layout, new) if new else {}
         for desired in some:
             entry = current.get(desired.model_name)
-            if entry is None and needs_entry(desired):
-                # Says that an endpoint is needed.
-                plan(None, desired)
-            yield plan(entry, desired, None if entry else self.defaults_of(desired, highest))
+            # One that must be there and is not gets none: the plan says so.
+            known = entry is not None or needs_entry(desired)
+            yield plan(entry, desired, None if known else self.defaults_of(desired, highest))
 
     def defaults_of(self, desired: Desired, highest: Mapping[tuple[str, str | None], int]) -> dict[str, Any]:
         """The values of a new entry that are not declared. Revisions count on from the highest of its organisation."""

@@ -41,12 +41,12 @@ _LOCK = """
            pg_advisory_xact_lock(hashtextextended('model_registry_entries:' || %s, 0))
 """
 _LOCK_ALL = "SELECT pg_advisory_xact_lock(hashtextextended('model_registry_entries', 0))"
-_LITERAL = re.compile(r"\(?(?:'((?:[^']|'')*)'|(-?[0-9.]+))\)?(?:::[\w ,()\"]+)?")
+_LITERAL = r"\(?(?:'((?:[^']|'')*)'|(-?[0-9.]+))\)?(?:::[\w ,()\"]+)?"
 
 
 def plain_default(expression: str | None) -> str | None:
     """The value of a column's default where it is a plain one: `'x'::text` and 0, but not now()."""
-    found = _LITERAL.fullmatch(expression or "")
+    found = re.fullmatch(_LITERAL, expression or "")
     if found is None:
         return None
     return found[2] if found[1] is None else found[1].replace("''", "'")

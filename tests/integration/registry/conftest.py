@@ -21,6 +21,7 @@ from urllib.parse import quote
 import psycopg2
 import pytest
 import redis
+from ansible.module_utils import _internal
 from ansible.module_utils.common.parameters import PASS_VARS
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.arguments import (
@@ -240,10 +241,20 @@ SHOW_ARGUMENTS = {"_ansible_inject_invocation": True} if "inject_invocation" in 
 def in_process(module: ModuleType, params: Mapping[str, object]) -> dict[str, Any]:
     """What a module prints, with the real AnsibleModule."""
     output = io.StringIO()
-    with patch_module_args({**params, **SHOW_ARGUMENTS}), contextlib.redirect_stdout(output), pytest.raises(SystemExit):
+    given = patch_module_args({**params, **SHOW_ARGUMENTS})
+    with on_target(), given, contextlib.redirect_stdout(output), pytest.raises(SystemExit):
         module.main()
     result: dict[str, Any] = json.loads(output.getvalue())
     return result
+
+
+@contextlib.contextmanager
+def on_target() -> Iterator[None]:
+    """There is no controller to ask, whatever another test has imported."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_internal, "is_controller", False)
+        patch.setattr(_internal, "import_controller_module", lambda _name: None)
+        yield
 
 
 def ansible(
@@ -251,7 +262,7 @@ def ansible(
 ) -> subprocess.CompletedProcess[str]:
     """Run a module as a user does ad hoc."""
     arguments = ["-a", json.dumps(params)] if params else []
-    return _run(["ansible", "localhost", "-m", f"ai_aas.inference.{module}", *arguments, *flags], env or {})
+    return run_program(["ansible", "localhost", "-m", f"ai_aas.inference.{module}", *arguments, *flags], env or {})
 
 
 def playbook(text: str, *flags: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -259,12 +270,12 @@ def playbook(text: str, *flags: str, env: Mapping[str, str]) -> subprocess.Compl
     with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
         file.write(text)
         file.flush()
-        done = _run(["ansible-playbook", file.name, *flags], env)
+        done = run_program(["ansible-playbook", file.name, *flags], env)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 
 
-def _run(command: list[str], env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def run_program(command: list[str], env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     program = str(Path(sys.executable).with_name(command[0]))
     surroundings = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
     surroundings |= {"ANSIBLE_INJECT_INVOCATION": "1", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "0", **env}

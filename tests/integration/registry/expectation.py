@@ -210,7 +210,8 @@ def assert_same(predicted: dict[str, Any], done: dict[str, Any]) -> None:
     made = set()
     if done.get("changed") and done.get("entry"):
         made = {"updated_at"} if done["previous"] else {"id", "model_id", "created_at", "updated_at"}
-    assert comparable(predicted, made) == comparable(done, made)
+    said, was = comparable(predicted, made), comparable(done, made)
+    assert said == was, f"Predicted {said}\nand done  {was}"
 
 
 def comparable(result: dict[str, Any], made: set[str]) -> str:

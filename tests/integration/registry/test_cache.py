@@ -20,6 +20,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.transac
 from tests.lab.process import free_ports
 
 from .conftest import Registry
+from .expectation import assert_same
 
 KEY = "model_registry:development:demo"
 NEW = "demo.system.svc.cluster.local:8000"
@@ -90,7 +91,11 @@ def test_route_that_comes_back_is_dropped_again(
 
 def test_unreachable_cache_leaves_the_change_and_warns(registry: Registry) -> None:
     port = free_ports(["nobody"])["nobody"]
-    result = registry.entry(state="disabled", redis_url=f"redis://:s3cret@127.0.0.1:{port}/0")
+    asked: dict[str, Any] = {"state": "disabled", "redis_url": f"redis://:s3cret@127.0.0.1:{port}/0"}
+    predicted = registry.entry(**asked, check=True)
+    assert registry.routed()
+    result = registry.entry(**asked)
+    assert_same(predicted, result)
     assert registry.routed() is None
     assert (result["cache"], result["actions"]) == ("stale", ["disable"])
     (warning,) = result["warnings"]

@@ -16,7 +16,7 @@ from psycopg2 import sql
 
 from tests.lab.process import free_ports
 
-from .conftest import ADMIN_PASSWORD, Registry, Server, _run, playbook
+from .conftest import ADMIN_PASSWORD, Registry, Server, playbook, run_program
 
 ENDPOINT = "demo-vllm-deployment.system.svc.cluster.local:8000"
 # A failure as it shows to whoever wants to see everything.
@@ -63,7 +63,7 @@ def either(server: Server) -> Registry:
 
 
 def shown(path: Path, *flags: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return _run(["ansible-inventory", "-i", str(path), "--list", *flags], env)
+    return run_program(["ansible-inventory", "-i", str(path), "--list", *flags], env)
 
 
 def listed(path: Path, *flags: str, **env: str) -> dict[str, Any]:
@@ -301,7 +301,7 @@ def test_password_in_a_vault(either: Registry, source: Callable[..., Path], tmp_
     key = tmp_path / "key"
     key.write_text("key of the vault")
     vault = ["--vault-password-file", str(key)]
-    encrypted = _run(["ansible-vault", "encrypt_string", *vault, "--name", "database_url", either.url], {})
+    encrypted = run_program(["ansible-vault", "encrypt_string", *vault, "--name", "database_url", either.url], {})
     assert encrypted.returncode == 0, encrypted.stderr
     path = source()
     path.write_text(f"plugin: ai_aas.inference.model_registry\n{encrypted.stdout}\n")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import ADMIN_PASSWORD, Registry, Server, _run
+from .conftest import ADMIN_PASSWORD, Registry, Server, run_program
 
 ENDPOINT = "demo.system.svc.cluster.local:8000"
 
@@ -28,7 +28,7 @@ def looked_up(*names: object, env: dict[str, str], **options: object) -> tuple[A
     query = "{{ query('ai_aas.inference.model_endpoint', *names, **options) }}"
     given = {"names": names, "options": {"environment": "development", **options}}
     task = ["-m", "ansible.builtin.debug", "-a", json.dumps({"msg": query}), "-e", json.dumps(given)]
-    done = _run(["ansible", "localhost", "-vvv", *task], env)
+    done = run_program(["ansible", "localhost", "-vvv", *task], env)
     text = done.stdout + done.stderr
     assert "Traceback" not in text
     found = json.loads(done.stdout.partition("=>")[2])["msg"] if done.returncode == 0 else None
