@@ -13,7 +13,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
 
 # The name of a library's distribution where it differs from the name it is imported by.
-DISTRIBUTIONS = {"psycopg2": "psycopg2-binary", "yaml": "PyYAML"}
+DISTRIBUTIONS = {"psycopg2": "psycopg2-binary", "websocket": "websocket-client", "yaml": "PyYAML"}
 
 
 def run_module(
@@ -33,6 +33,8 @@ def run_module(
         result, failure = action(module), ""
     except InferenceError as error:
         result, failure = error.result, error.message
+    except ModuleNotFoundError as error:
+        result, failure = {}, missing(str(error.name))
     except Exception as error:
         # The text of an unforeseen error can hold a secret, so only its kind and place are told.
         place = traceback.extract_tb(error.__traceback__)[-1]
@@ -59,7 +61,13 @@ def fail_on_missing(module: AnsibleModule, libraries: Sequence[str]) -> None:
     """End the module with an installation hint if one of its libraries is not there."""
     for name in libraries:
         if importlib.util.find_spec(name) is None:
-            module.fail_json(msg=missing_required_lib(DISTRIBUTIONS.get(name, name)))
+            module.fail_json(msg=missing(name))
+
+
+def missing(name: str) -> str:
+    """The installation hint for a package that cannot be imported."""
+    package = name.partition(".")[0]
+    return str(missing_required_lib(DISTRIBUTIONS.get(package, package)))
 
 
 def warn(module: AnsibleModule, result: dict[str, Any]) -> dict[str, Any]:

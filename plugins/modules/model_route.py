@@ -116,8 +116,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
 from ansible_collections.ai_aas.inference.plugins.module_utils._module import run_module
-from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.connection import Server, complete, direct
-from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.serving import judge_route
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.route import RouteObserver
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.transport import Tls
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.wait import Patience, SystemClock, wait
 
 ARGUMENTS: dict[str, Any] = {
@@ -139,15 +139,10 @@ def execute(module: AnsibleModule) -> dict[str, Any]:
     params = module.params
     if not params["router_url"]:
         return {"skipped": True, "route": "unverified", "msg": "No router_url is set: the route was not verified"}
-    connect, base_path = direct(params["router_url"], params["router_ca_cert"], params["validate_certs"])
-    headers = {"X-API-Key": params["router_api_key"]} if params["router_api_key"] else {}
-    server = Server(connect, base_path, headers, params["request_timeout"])
-    outcome = wait(
-        lambda: judge_route(complete(server, params["model"], params["api"]), params["expect"]),
-        Patience(params["timeout"], params["interval"], "permanent", once=module.check_mode),
-        SystemClock(),
-        lambda seconds, verdict: None,
-    )
+    tls = Tls(params["router_ca_cert"], params["validate_certs"])
+    observer = RouteObserver(params["router_url"], tls, params["router_api_key"], params)
+    patience = Patience(params["timeout"], "permanent", once=module.check_mode)
+    outcome = wait(observer.look, patience, SystemClock(), lambda seconds, verdict: None)
     verdict = outcome.verdict
     route = params["expect"] if verdict.ready else "unverified"
     result = {"changed": False, "route": route, "reason": verdict.reason, "seconds": round(outcome.seconds, 3)}

@@ -71,6 +71,15 @@ def test_an_error_tells_what_why_and_the_remedy_with_what_was_done(monkeypatch: 
 
 
 @pytest.mark.parametrize(
+    ("name", "distribution"), [("kubernetes.client", "kubernetes"), ("websocket", "websocket-client")]
+)
+def test_a_library_that_is_missed_late_is_named(monkeypatch: pytest.MonkeyPatch, name: str, distribution: str) -> None:
+    ended = run(monkeypatch, raises(ModuleNotFoundError(name=name)))
+    assert ended.end[0] == "fail"
+    assert ended.end[1]["msg"].startswith(f"Failed to import the required Python library ({distribution})")
+
+
+@pytest.mark.parametrize(
     ("what", "why", "remedy", "message"),
     [
         ("No route", "", "", "No route."),

@@ -1,83 +1,118 @@
 # SPDX-FileCopyrightText: ai_aas.inference contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HTTP to a model server: directly, or through the API server's port-forward. One request, one deadline."""
+"""HTTP to a model server, over whatever leads to it: one request, one deadline, a bounded answer."""
 
 from __future__ import annotations
 
 import http.client
 import json
+import queue
 import socket
 import ssl
 import threading
+import time
+import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
-from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InvalidInputError
-from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import Answer, Probe
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import Answer
 
 # More than the longest honest answer to a completion of one token or a list of models.
 MAX_BODY_BYTES = 4 * 1024 * 1024
+LONGEST_DETAIL = 200
 
 # Opens a connection within a number of seconds; what it returns is connected.
 Connect = Callable[[float], http.client.HTTPConnection]
 
 
-@dataclass(frozen=True)
-class Server:
-    """Where a model server answers: how to connect, the path before /v1, headers, seconds for each request."""
-
-    connect: Connect
-    base_path: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    deadline: float = 30.0
+class ConnectionForbiddenError(ConnectionError):
+    """The Kubernetes API does not let the account reach the pod."""
 
 
-def direct(url: str, ca_cert: str | None = None, validate_certs: bool = True) -> tuple[Connect, str]:
-    """Return how to connect to a base URL, and the path in it.
+class Session:
+    """Requests to one server, over one connection as long as the server keeps it open.
 
-    Raises:
-        InvalidInputError: the URL has no http(s) scheme, no host, or a port that is none.
+    Args:
+        connect: leads to the server.
+        base_path: the path before /v1.
+        headers: sent with each request.
     """
-    parts = urlsplit(url)
-    try:
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise InvalidInputError(f"Invalid url: {url}", str(error), "Use http(s)://host:port.") from error
-    if parts.scheme not in ("http", "https") or not host:
-        raise InvalidInputError(f"Invalid url: {url}", "it is not an http or https URL", "Use http(s)://host:port.")
 
-    def connect(timeout: float) -> http.client.HTTPConnection:
-        connection: http.client.HTTPConnection
-        if parts.scheme == "https":
-            context = tls_context(ca_cert, validate_certs)
-            connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
-        else:
-            connection = http.client.HTTPConnection(host, port, timeout=timeout)
-        connection.connect()
-        return connection
+    def __init__(self, connect: Connect, base_path: str = "", headers: Mapping[str, str] | None = None) -> None:
+        self.connect = connect
+        self.base_path = base_path
+        self.headers = dict(headers or {})
+        self.connection: http.client.HTTPConnection | None = None
 
-    return connect, parts.path.rstrip("/").removesuffix("/v1")
+    def __enter__(self) -> Session:
+        return self
 
+    def __exit__(self, *_unused: object) -> None:
+        self.close()
 
-def tls_context(ca_cert: str | None, validate_certs: bool) -> ssl.SSLContext:
-    """Return the TLS settings: the system's authorities or the given file's, or none at all if told so."""
-    try:
-        context = ssl.create_default_context(cafile=ca_cert)
-    except OSError as error:
-        raise InvalidInputError(f"Cannot read ca_cert {ca_cert}", str(error), "Name a readable PEM file.") from error
-    if not validate_certs:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+    def close(self) -> None:
+        if self.connection:
+            self.connection.close()
+        self.connection = None
 
+    def ask(self, method: str, path: str, seconds: float, body: Mapping[str, Any] | None = None) -> Answer:
+        """Make one request within these seconds in all, and return its answer or what kept it from being answered.
 
-def adopt(stream: socket.socket) -> http.client.HTTPConnection:
-    """Return an HTTP connection over a stream that is already connected."""
-    connection = http.client.HTTPConnection("localhost")
-    connection.sock = stream
-    return connection
+        Redirects are never followed.
+        """
+        deadline = time.monotonic() + seconds
+        late = Answer(error="timeout", detail=f"no answer within {seconds:g} s")
+        try:
+            if self.connection is None:
+                self.connection = within(seconds, self.connect)
+            self.connection.sock.settimeout(seconds)
+            cutter = Cutter(self.connection.sock, deadline - time.monotonic())
+        except TimeoutError:
+            return late
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            return failure(error)
+        try:
+            with cutter:
+                answer = self.exchange(self.connection, method, path, body)
+        except (OSError, ValueError, http.client.HTTPException, zlib.error) as error:
+            self.close()
+            answer = late if isinstance(error, TimeoutError) else failure(error)
+        # A body without a length ends with its connection, also where that was cut.
+        return late if cutter.fired else answer
+
+    def meets_tls(self, seconds: float) -> bool:
+        """Whether the server, which closes a plain connection without a word, answers the beginning of a TLS one."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        self.close()
+        try:
+            stream = context.wrap_socket(within(seconds, self.connect).sock, do_handshake_on_connect=False)
+            stream.settimeout(seconds)
+            with stream, Cutter(stream, seconds):
+                stream.do_handshake()
+        except (OSError, ValueError, http.client.HTTPException):
+            return False
+        return True
+
+    def exchange(
+        self, connection: http.client.HTTPConnection, method: str, path: str, body: Mapping[str, Any] | None
+    ) -> Answer:
+        """Send a request and read its answer; what is not read whole ends the connection."""
+        headers = {"Accept": "application/json", **self.headers}
+        sent = None if body is None else json.dumps(body)
+        if sent is not None:
+            headers["Content-Type"] = "application/json"
+        connection.request(method, self.base_path + path, sent, headers)
+        response = connection.getresponse()
+        content = response.read(MAX_BODY_BYTES + 1)
+        if response.length and len(content) <= MAX_BODY_BYTES:
+            # A limited read takes the end of the stream for the end of the body.
+            raise http.client.IncompleteRead(content[:LONGEST_DETAIL], response.length)
+        if response.will_close or not response.isclosed():
+            self.close()
+        if response.headers.get("Content-Encoding", "").lower() in ("gzip", "deflate"):
+            content = inflated(content)
+        return read(response.status, content, response.headers.get("Location", ""))
 
 
 class Cutter:
@@ -86,7 +121,7 @@ class Cutter:
     def __init__(self, stream: socket.socket, seconds: float) -> None:
         self.stream = stream
         self.fired = False
-        self.timer = threading.Timer(seconds, self.cut)
+        self.timer = threading.Timer(max(0.0, seconds), self.cut)
         self.timer.daemon = True
 
     def cut(self) -> None:
@@ -105,76 +140,91 @@ class Cutter:
         self.timer.cancel()
 
 
-def ask(server: Server, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
-    """Make one request and return its answer, or what kept it from being answered. Never follows a redirect."""
+def within(seconds: float, connect: Connect) -> http.client.HTTPConnection:
+    """Connect within these seconds in all: no timeout covers a name server, several addresses and a handshake.
+
+    Raises:
+        TimeoutError: it took longer. What comes of it later is closed.
+        OSError: it failed.
+    """
+    results: queue.SimpleQueue[http.client.HTTPConnection | Exception] = queue.SimpleQueue()
+    late = threading.Event()
+
+    def work() -> None:
+        try:
+            result: http.client.HTTPConnection | Exception = connect(seconds)
+        except Exception as error:
+            result = error
+        results.put(result)
+        if late.is_set():
+            discard(results)
+
+    threading.Thread(target=work, daemon=True, name="connect").start()
     try:
-        connection = server.connect(server.deadline)
-    except (OSError, http.client.HTTPException) as error:
-        return failure(error)
-    headers = {"Accept": "application/json", "Connection": "close", **server.headers}
-    sent = None if body is None else json.dumps(body)
-    if sent is not None:
-        headers["Content-Type"] = "application/json"
-    cutter = Cutter(connection.sock, server.deadline)
-    try:
-        with cutter:
-            connection.request(method, server.base_path + path, sent, headers)
-            response = connection.getresponse()
-            content = response.read(MAX_BODY_BYTES + 1)
-        # A limited read takes the end of the stream for the end of the body.
-        if response.length and len(content) <= MAX_BODY_BYTES:
-            raise http.client.IncompleteRead(content[:200], response.length)
-        return read(response.status, content)
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        if cutter.fired:
-            return Answer(error="timeout", detail=f"no answer within {server.deadline:g} s")
-        return failure(error)
-    finally:
-        connection.close()
+        result = results.get(timeout=seconds)
+    except queue.Empty:
+        late.set()
+        discard(results)
+        raise TimeoutError from None
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
-def read(status: int, content: bytes) -> Answer:
+def discard(results: queue.SimpleQueue[http.client.HTTPConnection | Exception]) -> None:
+    """Close a connection that came too late, if it has come."""
+    try:
+        result = results.get_nowait()
+    except queue.Empty:
+        return
+    if isinstance(result, http.client.HTTPConnection):
+        result.close()
+
+
+def inflated(content: bytes) -> bytes:
+    """A compressed body, as far as it may be long."""
+    if len(content) > MAX_BODY_BYTES:
+        return content
+    return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(content, MAX_BODY_BYTES + 1)
+
+
+def read(status: int, content: bytes, location: str = "") -> Answer:
     """Return the answer that a body holds; only JSON counts as a payload."""
     if len(content) > MAX_BODY_BYTES:
         return Answer(status, error="too_large", detail=f"the body is larger than {MAX_BODY_BYTES} bytes")
-    text = content[:200].decode(errors="replace").strip()
+    text = f"leads to {location[:LONGEST_DETAIL]}" if location else readable(content)
     if not content:
-        return Answer(status)
+        return Answer(status, detail=text)
     try:
         return Answer(status, json.loads(content), detail=text)
     except (ValueError, RecursionError):
-        return Answer(status, detail=text)
+        return Answer(status, detail=text, text=content.decode(errors="replace"))
+
+
+def readable(content: bytes) -> str:
+    """The beginning of a body, in one line."""
+    text = content[:LONGEST_DETAIL].decode(errors="replace")
+    return "".join(character if character.isprintable() else " " for character in text).strip()
 
 
 def failure(error: Exception) -> Answer:
     """Name the kind of a failure that came instead of an answer."""
     kinds: tuple[tuple[type[Exception], str], ...] = (
+        (ConnectionForbiddenError, "forbidden"),
+        (ssl.SSLEOFError, "closed"),
+        (ssl.SSLZeroReturnError, "closed"),
         (ssl.SSLError, "tls"),
         (socket.gaierror, "resolve"),
+        (UnicodeError, "resolve"),
         (TimeoutError, "timeout"),
         (ConnectionRefusedError, "refused"),
         (http.client.RemoteDisconnected, "closed"),
         (ConnectionError, "reset"),
         (http.client.HTTPException, "malformed"),
+        (zlib.error, "malformed"),
+        (OSError, "reset"),
     )
-    kind = next((name for cause, name in kinds if isinstance(error, cause)), "reset")
-    return Answer(error=kind, detail=str(error) or type(error).__name__)
-
-
-def probe(server: Server, model: str, api: str = "completions") -> Probe:
-    """Ask for the list of models, for one token of this model, and for /health after it; stop at a failure."""
-    models = ask(server, "GET", "/v1/models")
-    if models.status != 200:
-        return Probe(models)
-    completion = complete(server, model, api)
-    if completion.status != 200:
-        return Probe(models, completion)
-    return Probe(models, completion, ask(server, "GET", "/health"))
-
-
-def complete(server: Server, model: str, api: str = "completions") -> Answer:
-    """Ask this model for one token; `api` is completions or chat. Never streamed: a stream's 200 proves nothing."""
-    request: dict[str, Any] = {"model": model, "max_tokens": 1, "temperature": 0}
-    if api == "chat":
-        return ask(server, "POST", "/v1/chat/completions", {**request, "messages": [{"role": "user", "content": "Hi"}]})
-    return ask(server, "POST", "/v1/completions", {**request, "prompt": "Hi"})
+    kind = next((name for cause, name in kinds if isinstance(error, cause)), "malformed")
+    # Only the kinds above are known to repeat nothing of a request, which may hold a key.
+    told = "" if type(error) is ValueError else readable(str(error).encode(errors="replace"))
+    return Answer(error=kind, detail=told or type(error).__name__)

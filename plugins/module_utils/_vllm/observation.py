@@ -4,65 +4,107 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.reasons import HEALS, REASONS
+
 PHASES = ("scheduled", "pulled", "started", "loaded", "serving", "verified")
-
-# How a reason ends: `heals` may pass by waiting, `suspect` repeats more often than not, `permanent` never passes.
-HEALS, SUSPECT, PERMANENT = "heals", "suspect", "permanent"
-FAILS_AT_ONCE = {"never": (), "permanent": (PERMANENT,), "suspect": (PERMANENT, SUSPECT)}
-
-
-# Every reason that a verdict can have; docs/readiness.md says what each one means.
-REASONS = frozenset(
-    {"admission_denied", "api_unreachable", "config_missing", "container_error", "crash", "denied", "forbidden"}
-    | {"image_name_invalid", "image_never_present", "image_not_found", "image_pull", "image_unauthorized", "loading"}
-    | {"not_found", "not_generating", "not_serving", "not_vllm", "oom_killed", "probe_failing", "quota", "refused"}
-    | {
-        "rollout",
-        "scaled_to_zero",
-        "scheduling",
-        "served",
-        "server_error",
-        "starting",
-        "timeout",
-        "tls_mismatch",
-        "unauthorised",
-    }
-    | {"unhealthy", "unschedulable", "wrong_name"}
-)
 
 
 @dataclass(frozen=True)
 class Answer:
     """What came of one HTTP request: a status with its body, or the kind of failure that replaced them.
 
-    `error` is one of refused, reset, timeout, closed, resolve, tls, malformed, too_large, or None.
+    `error` is one of refused, reset, timeout, closed, resolve, tls, malformed, too_large, forbidden, or None. `text` is
+    a body that is no JSON.
     """
 
     status: int | None = None
     payload: Any = None
     error: str | None = None
     detail: str = ""
+    text: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What a server's /metrics say. Tokens are those read and written; None is what it does not say."""
+
+    tokens: float | None = None
+    running: float | None = None
+    waiting: float | None = None
+    asleep: bool = False
+    started_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of each server.
+
+    Args:
+        names: the exact names that must be listed and generate: the model's, then aliases and adapters.
+        api: completions or chat.
+        wants_text: whether eight tokens are asked for, and have to hold some text.
+        started_after: the moment (seconds since 1970) after which the server must have been started.
+        seconds: for each completion in all.
+    """
+
+    names: tuple[str, ...]
+    api: str = "completions"
+    wants_text: bool = False
+    started_after: float | None = None
+    seconds: float = 30.0
 
 
 @dataclass(frozen=True)
 class Probe:
-    """The three answers of one round: the list of models, a completion of one token, and /health after it."""
+    """The answers of one round: the list of models, a completion for each name in turn, and /health after them.
+
+    `metrics` are two samples a moment apart where a completion got no answer, or one where they were asked for.
+    """
 
     models: Answer
-    completion: Answer | None = None
+    completions: tuple[tuple[str, Answer], ...] = ()
     health: Answer | None = None
+    metrics: tuple[Metrics, ...] = ()
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event of a pod."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Details:
+    """What is only read of a pod that is in trouble. `missing` says what may not be read."""
+
+    events: tuple[Event, ...] = ()
+    log: tuple[str, ...] = ()
+    oversized: str = ""
+    holders: str = ""
+    serves: bool = False
+    missing: str = ""
 
 
 @dataclass(frozen=True)
 class Pod:
-    """What the Kubernetes API says of one pod of the newest revision."""
+    """What the Kubernetes API says of one pod of the newest revision, and of the container that it waits for."""
 
     name: str
-    scheduled: bool = False
+    uid: str = ""
+    node: str = ""
+    phase: str = ""
+    status_reason: str = ""
+    status_message: str = ""
     unschedulable: str = ""
+    requests: tuple[tuple[str, str], ...] = ()
+    container: str = ""
+    initialises: bool = False
     pulled: bool = False
     running: bool = False
     started: bool = False
@@ -73,31 +115,44 @@ class Pod:
     message: str = ""
     exit_code: int | None = None
     exit_reason: str = ""
+    exit_message: str = ""
     port: int = 8000
+    probe_patience: float = 0.0
+
+    @property
+    def scheduled(self) -> bool:
+        return bool(self.node)
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What the Kubernetes API says of a release's Deployment. `blocked` is the cause why no pod could be made.
+    """What the Kubernetes API says of a release's Deployment.
 
-    `oversized` says which request exceeds every node, where a pod is unschedulable and nodes may be read.
+    `blocked` is the cause why no pod could be made, `overdue` whether its progress deadline has passed, `details`
+    holds what was read of pods in trouble, by name.
     """
 
     found: bool = False
     observed: bool = False
+    paused: bool = False
     desired: int = 1
     updated: int = 0
     ready: int = 0
     available: int = 0
     total: int = 0
     blocked: str = ""
-    oversized: str = ""
+    overdue: bool = False
     pods: tuple[Pod, ...] = ()
+    details: Mapping[str, Details] = field(default_factory=dict)
+
+    def details_of(self, pod: Pod) -> Details:
+        return self.details.get(pod.name, Details())
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`reason` is None when ready, otherwise one of REASONS."""
+    """`reason` is None when ready, otherwise one of REASONS. `phase` is the last one that was passed, `proof` says who
+    has answered."""
 
     ready: bool
     reason: str | None
@@ -105,29 +160,15 @@ class Verdict:
     severity: str = HEALS
     phase: str | None = None
     served_models: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.reason is not None and self.reason not in REASONS:
-            raise ValueError(f"{self.reason} is not a documented reason")
+    proof: str = ""
 
 
-# What a person can do about a reason. A reason that is missing here passes by itself or says all in its message.
-REMEDIES = {
-    "not_found": "Deploy the release first, or check its name and namespace.",
-    "scaled_to_zero": "Scale the Deployment up: kubectl scale --replicas.",
-    "unschedulable": "Request less, free a GPU, or add a node that has what is requested.",
-    "image_not_found": "Check the image's repository and tag or digest.",
-    "image_unauthorized": "Name a pull secret that may read this image.",
-    "image_name_invalid": "Correct the image's name in the values.",
-    "image_never_present": "Load the image onto the node, or let it be pulled.",
-    "config_missing": "Create the Secret or ConfigMap that is named, in the same namespace.",
-    "crash": "Read the container's log: kubectl logs --previous.",
-    "oom_killed": "Give the container more memory, or the model less context.",
-    "probe_failing": "Compare the readiness probe's path and port with what the server offers.",
-    "quota": "Free or raise the namespace's quota.",
-    "admission_denied": "Change the values so that the namespace's policies admit the pod.",
-    "not_generating": "Restart the pod: its engine hangs or died while its HTTP server lives.",
-    "wrong_name": "Deploy the model under this name, or verify and register one of the names that are served.",
-    "unauthorised": "Give the key that the server was started with as api_key.",
-    "tls_mismatch": "Use the scheme that the server speaks, and name its authority as ca_cert.",
-}
+def not_ready(
+    reason: str, msg: str, phase: str | None = None, severity: str | None = None, served: tuple[str, ...] = ()
+) -> Verdict:
+    """The verdict for a reason, with the severity that it usually has unless another is known.
+
+    Raises:
+        KeyError: the reason is not a documented one.
+    """
+    return Verdict(False, reason, msg, severity or REASONS[reason].severity, phase, served)

@@ -4,126 +4,166 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+import re
+from dataclasses import replace
 
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.diagnosis import (
+    is_node_lost,
+    judge_crash,
+    judge_pull,
+    judge_volume,
+    unhealthy,
+)
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import (
-    HEALS,
-    PERMANENT,
     PHASES,
-    SUSPECT,
+    Details,
     Pod,
     Verdict,
     Workload,
+    not_ready,
 )
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.reasons import HEALS, PERMANENT
+
+# Reasons that say no more than that it goes on.
+ADVANCING = ("rollout", "scheduling", "starting", "loading")
+# Refusals of a pod that do not concern the pod itself.
+PASSING = re.compile(
+    r"failed calling webhook|^(etcdserver|Timeout):|object has been modified|service ?account .*not found", re.I
+)
+# The kubelet's words for a container that waits: our reason, and what to tell.
+WAITING = {
+    "ErrImageNeverPull": ("image_never_present", "its image is not on the node and may not be pulled"),
+    "InvalidImageName": ("image_name_invalid", "its image name is not valid"),
+    "ErrImagePull": ("image_pull", "its image cannot be pulled"),
+    "ImagePullBackOff": ("image_pull", "its image cannot be pulled"),
+    "CreateContainerConfigError": ("config_missing", "something that its container refers to is missing"),
+    "CreateContainerError": ("container_error", "its container cannot be created"),
+    "RunContainerError": ("container_error", "its container cannot be run"),
+}
 
 
 def judge_workload(workload: Workload) -> Verdict | None:
     """Say what keeps the rollout from being complete, or None if nothing does."""
+    verdict = judge_deployment(workload) or judge_pods(workload) or judge_replicas(workload)
+    if verdict and workload.overdue and verdict.reason in ADVANCING:
+        return replace(verdict, reason="slow", msg=f"The progress deadline has passed. {verdict.msg}")
+    return verdict
+
+
+def judge_deployment(workload: Workload) -> Verdict | None:
+    """Say what keeps the Deployment from making pods, or None."""
     if not workload.found:
-        return Verdict(False, "not_found", "No Deployment carries the label of this release", PERMANENT)
+        return not_ready("not_found", "No Deployment carries the label of this release")
     if workload.blocked:
-        severity = HEALS if "exceeded quota" in workload.blocked else PERMANENT
-        reason = "quota" if severity == HEALS else "admission_denied"
-        return Verdict(False, reason, f"Kubernetes makes no pod: {workload.blocked}", severity)
+        reason = "quota" if "exceeded quota" in workload.blocked else "admission_denied"
+        severity = HEALS if PASSING.search(workload.blocked) else None
+        return not_ready(reason, f"Kubernetes makes no pod: {workload.blocked}", severity=severity)
     if workload.desired == 0:
-        return Verdict(False, "scaled_to_zero", "The Deployment is scaled to 0 replicas", PERMANENT)
+        return not_ready("scaled_to_zero", "The Deployment is scaled to 0 replicas")
+    if workload.paused and min(workload.updated, workload.ready) < workload.desired:
+        return not_ready("paused", "The Deployment's rollout is paused")
     if not workload.observed or not workload.pods:
-        return Verdict(False, "rollout", "The Deployment's controller has not acted on the newest revision yet")
-    for pod in workload.pods:
-        trouble = judge_pod(pod, workload.oversized)
-        if trouble:
-            return trouble
-    return judge_rollout(workload)
+        return not_ready("rollout", "The Deployment's controller has not acted on the newest revision yet")
+    return None
 
 
-def judge_rollout(workload: Workload) -> Verdict | None:
+def judge_pods(workload: Workload) -> Verdict | None:
+    """Say what keeps the pods from being Ready, of the one that is furthest behind; None if all are."""
+    verdicts = [judge_pod(pod, workload.details_of(pod)) for pod in workload.pods if not pod.terminating]
+    troubles = [verdict for verdict in verdicts if verdict]
+    if not troubles:
+        return None
+    worst = {PERMANENT: 0, HEALS: 2}
+    return min(troubles, key=lambda each: (worst.get(each.severity, 1), place(each.phase)))
+
+
+def place(phase: str | None) -> int:
+    """How far a phase lies on the way; -1 before the first."""
+    return PHASES.index(phase) if phase else -1
+
+
+def judge_replicas(workload: Workload) -> Verdict | None:
     """Say which replicas are missing, once no pod shows a cause of its own."""
     counts = (workload.updated, workload.ready, workload.available)
     if min(counts) < workload.desired or workload.total > workload.desired:
         told = f"{counts[0]} updated, {counts[1]} ready, {counts[2]} available of {workload.desired}"
-        return Verdict(False, "rollout", f"Rollout incomplete: {told}; {workload.total} pods in all", phase="started")
+        return not_ready("rollout", f"Rollout incomplete: {told}; {workload.total} pods in all", "started")
     return None
 
 
-def judge_pod(pod: Pod, oversized: str) -> Verdict | None:
+def judge_pod(pod: Pod, details: Details) -> Verdict | None:
     """Say what keeps one pod from being Ready, or None if it is Ready."""
     if pod.ready:
         return None
+    if pod.phase == "Failed":
+        told = f"{pod.status_reason or 'Failed'}: {pod.status_message}".rstrip(": ")
+        return not_ready("pod_rejected", f"Pod {pod.name} was given up by its node: {told}")
     if not pod.scheduled:
-        return judge_scheduling(pod, oversized)
+        return judge_scheduling(pod, details)
+    if is_node_lost(details.events):
+        return not_ready("node_lost", f"Pod {pod.name}: its node {pod.node} does not report", pod_phase(pod))
     if pod.waiting in WAITING:
-        reason, severity, told = WAITING[pod.waiting]
-        if reason == "image_pull":
-            reason, severity = judge_pull(pod.message)
-        if reason == "crash" and pod.exit_reason == "OOMKilled":
-            reason = "oom_killed"
-        return Verdict(False, reason, f"Pod {pod.name}: {told}: {crash_cause(pod)}", severity, pod_phase(pod))
-    if pod.running and not pod.started:
-        told = f"Pod {pod.name} runs and its startup probe has not passed yet: the model is loading"
-        return Verdict(False, "loading", told, phase="started")
-    if pod.running:
-        told = f"Pod {pod.name} has started but its readiness probe fails"
-        return Verdict(False, "probe_failing", told, phase="loaded")
-    return Verdict(False, "starting", f"Pod {pod.name} is being started: {pod.waiting or 'Pending'}", phase="scheduled")
+        return judge_waiting(pod)
+    if pod.exit_code is not None:
+        return judge_ended(pod, details)
+    return judge_running(pod, details) if pod.running else judge_start(pod, details)
 
 
-def judge_scheduling(pod: Pod, oversized: str) -> Verdict:
+def judge_scheduling(pod: Pod, details: Details) -> Verdict:
     """A pod without a node: nothing heals a request that exceeds every node, while a busy GPU may free."""
-    if oversized:
-        return Verdict(False, "unschedulable", f"Pod {pod.name} can never be scheduled: {oversized}", PERMANENT)
+    if details.oversized:
+        told = f"Pod {pod.name} can never be scheduled: {details.oversized}"
+        return not_ready("unschedulable", told, severity=PERMANENT)
     if pod.unschedulable:
-        return Verdict(False, "unschedulable", f"Pod {pod.name} waits for a node: {pod.unschedulable}")
-    return Verdict(False, "scheduling", f"Pod {pod.name} has not been scheduled yet")
+        told = f"Pod {pod.name} waits for a node: {pod.unschedulable}"
+        return not_ready("unschedulable", f"{told} {details.holders}".rstrip())
+    return not_ready("scheduling", f"Pod {pod.name} has not been scheduled yet")
 
 
-# The kubelet's words for a container that waits: our reason, its severity, what to tell.
-WAITING = {
-    "ErrImageNeverPull": ("image_never_present", PERMANENT, "its image is not on the node and may not be pulled"),
-    "InvalidImageName": ("image_name_invalid", PERMANENT, "its image name is not valid"),
-    "ErrImagePull": ("image_pull", HEALS, "its image cannot be pulled"),
-    "ImagePullBackOff": ("image_pull", HEALS, "its image cannot be pulled"),
-    "CreateContainerConfigError": ("config_missing", PERMANENT, "something that its container refers to is missing"),
-    "CreateContainerError": ("container_error", SUSPECT, "its container cannot be created"),
-    "RunContainerError": ("container_error", SUSPECT, "its container cannot be run"),
-    "CrashLoopBackOff": ("crash", SUSPECT, "its container keeps ending"),
-}
+def judge_waiting(pod: Pod) -> Verdict:
+    """A container that cannot be made."""
+    reason, told = WAITING[pod.waiting]
+    severity = None
+    if reason == "image_pull":
+        reason, severity = judge_pull(pod.message)
+    return not_ready(reason, f"Pod {pod.name}: {told}: {pod.message or pod.waiting}", pod_phase(pod), severity)
 
 
-def judge_pull(message: str) -> tuple[str, str]:
-    """A flaky registry heals; an image that is not there, or not for us, does not."""
-    text = message.lower()
-    if any(word in text for word in ("unauthorized", "authentication required", "403 forbidden", "access denied")):
-        return "image_unauthorized", PERMANENT
-    if any(word in text for word in ("not found", "manifest unknown", "repository does not exist")):
-        return "image_not_found", PERMANENT
-    return "image_pull", HEALS
+def judge_ended(pod: Pod, details: Details) -> Verdict:
+    """A container that has ended. Where it runs again, only what never passes counts for more than that."""
+    reason, severity, told = judge_crash(pod, details)
+    if pod.running and severity != PERMANENT:
+        running = judge_running(pod, details)
+        return replace(running, msg=f"{running.msg}. Before, {told}")
+    return not_ready(reason, f"Pod {pod.name}: {told}", pod_phase(pod), severity)
 
 
-def crash_cause(pod: Pod) -> str:
-    """What is known of why a container waits: its message, and how it last ended."""
-    if pod.exit_code is None:
-        return pod.message or pod.waiting
-    ended = f"it last ended with exit code {pod.exit_code} ({pod.exit_reason or 'Error'})"
-    return f"{ended} after {pod.restarts} restarts; {pod.message}".rstrip("; ")
+def judge_running(pod: Pod, details: Details) -> Verdict:
+    """A container that runs and is not Ready."""
+    if pod.initialises:
+        return not_ready("starting", f"Pod {pod.name}: its init container {pod.container} runs", pod_phase(pod))
+    if details.serves:
+        told = f"Pod {pod.name} generates, but a probe of it fails{unhealthy(details.events)}"
+        return not_ready("probe_misconfigured", told, "started", PERMANENT)
+    if not pod.started:
+        told = f"Pod {pod.name} runs and its startup probe has not passed yet: the model is loading"
+        return not_ready("loading", told, "started")
+    told = f"Pod {pod.name} has started but its readiness probe fails{unhealthy(details.events)}"
+    return not_ready("probe_failing", told, "loaded")
+
+
+def judge_start(pod: Pod, details: Details) -> Verdict:
+    """A container that is being made."""
+    volume = judge_volume(details.events)
+    if volume:
+        return not_ready(volume[0], f"Pod {pod.name}: {volume[1]}", "scheduled")
+    told = f"Pod {pod.name} is being started: {pod.waiting or 'Pending'} {pod.container}".rstrip()
+    return not_ready("starting", told, pod_phase(pod))
 
 
 def pod_phase(pod: Pod) -> str | None:
     """The last phase that a pod has passed, or None before it has a node."""
-    passed = (pod.scheduled, pod.pulled, pod.running or pod.restarts > 0, pod.ready or pod.started)
+    runs = not pod.initialises and (pod.running or pod.restarts > 0)
+    passed = (pod.scheduled, pod.pulled and not pod.initialises, runs, runs and (pod.ready or pod.started))
     done = [name for name, reached in zip(PHASES, passed, strict=False) if reached]
     return done[-1] if done else None
-
-
-def oversized_request(requests: Mapping[str, Decimal], nodes: Sequence[Mapping[str, Decimal]]) -> str:
-    """Say which of a pod's requests no node can ever meet, or return an empty text.
-
-    Args:
-        requests: what the pod requests, by resource.
-        nodes: the allocatable amounts of each node, by resource.
-    """
-    for resource, wanted in sorted(requests.items()):
-        most = max((node.get(resource, Decimal(0)) for node in nodes), default=Decimal(0))
-        if nodes and wanted > most:
-            return f"it requests {resource}: {wanted:f}, and no node of {len(nodes)} has more than {most:f} of it"
-    return ""

@@ -9,33 +9,40 @@ alone prove nothing: a frozen engine still answers all three. Only a generated t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import (
-    HEALS,
-    PERMANENT,
-    SUSPECT,
     Answer,
+    Metrics,
     Probe,
+    Question,
     Verdict,
+    not_ready,
 )
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.reasons import HEALS, PERMANENT
+
+SHUTTING_DOWN = "cannot schedule new futures after shutdown"
 
 
-def judge_probe(probe: Probe, model: str) -> Verdict:
-    """Say whether one round of answers proves that the server generates under this exact name."""
+def judge_probe(probe: Probe, question: Question) -> Verdict:
+    """Say whether one round of answers proves that the server generates under each of the names."""
     trouble = judge_answer(probe.models, "GET /v1/models")
     if trouble:
         return trouble
     served = served_models(probe.models.payload)
     if served is None:
-        return Verdict(False, "not_vllm", "GET /v1/models did not answer with a list of models", SUSPECT, "loaded")
-    if model not in served:
-        told = f"The server does not serve {model!r}. It serves: {', '.join(served) or 'nothing'}"
-        return Verdict(False, "wrong_name", told, PERMANENT, "loaded", served)
-    verdict = judge_completion(probe.completion or Answer(error="closed")) or judge_health(probe.health)
+        told = f"GET /v1/models did not answer with a list of models: {probe.models.detail}"
+        return not_ready("not_vllm", told, "loaded")
+    missing = [name for name in question.names if name not in served]
+    if missing:
+        names = ", ".join(map(repr, missing))
+        told = f"The server does not serve {names}. It serves: {', '.join(served) or 'nothing'}"
+        return not_ready("wrong_name", told, "loaded", served=served)
+    verdict = judge_completions(probe, question) or judge_health(probe.health) or judge_age(probe, question)
     if verdict:
-        return Verdict(False, verdict.reason, verdict.msg, verdict.severity, "serving", served)
-    return Verdict(True, None, f"Model {model} generates", phase="verified", served_models=served)
+        return replace(verdict, phase="serving", served_models=served)
+    return Verdict(True, None, f"Model {', '.join(question.names)} generates", phase="verified", served_models=served)
 
 
 def served_models(payload: Any) -> tuple[str, ...] | None:
@@ -43,25 +50,53 @@ def served_models(payload: Any) -> tuple[str, ...] | None:
     data = payload.get("data") if isinstance(payload, dict) else None
     if not isinstance(data, Sequence) or isinstance(data, str):
         return None
-    return tuple(str(item["id"]) for item in data if isinstance(item, dict) and "id" in item)
+    return tuple(item["id"] for item in data if isinstance(item, dict) and isinstance(item.get("id"), str))
 
 
 def judge_answer(answer: Answer, asked: str) -> Verdict | None:
     """Say what is wrong with an answer as far as its status and connection tell, or None."""
     if answer.error == "tls":
-        return Verdict(False, "tls_mismatch", f"{asked}: {answer.detail}", PERMANENT, "started")
+        return not_ready("tls_mismatch", f"{asked}: {answer.detail}", "started")
+    if answer.error == "forbidden":
+        return not_ready("forbidden", f"{asked}: {answer.detail}", "loaded")
     if answer.error == "timeout":
-        return Verdict(False, "timeout", f"{asked} got no answer: {answer.detail}", phase="loaded")
+        return not_ready("timeout", f"{asked} got no answer: {answer.detail}", "loaded")
+    if answer.error in ("too_large", "malformed"):
+        return not_ready("not_vllm", f"{asked}: {answer.error}: {answer.detail}", "loaded")
     if answer.error:
-        return Verdict(False, "not_serving", f"{asked}: {answer.error}: {answer.detail}", phase="started")
+        return not_ready("not_serving", f"{asked}: {answer.error}: {answer.detail}", "started")
     if answer.status == 200:
         return None
-    told = f"{asked} answered {answer.status}: {error_text(answer)}"
-    if answer.status in (401, 403):
-        return Verdict(False, "unauthorised", told, PERMANENT, "loaded")
-    if answer.status in (400, 404, 405, 422):
-        return Verdict(False, "refused", told, PERMANENT, "loaded")
-    return Verdict(False, "server_error", told, phase="loaded")
+    return judge_proxy(answer, asked) or judge_status(answer, asked)
+
+
+def judge_proxy(answer: Answer, asked: str) -> Verdict | None:
+    """What the API server's proxy says of itself, and not the server behind it; None if it does not."""
+    payload = answer.payload
+    if not isinstance(payload, dict) or payload.get("kind") != "Status" or payload.get("apiVersion") != "v1":
+        return None
+    told = f"{asked}: {payload.get('message')}"
+    if answer.status == 403:
+        return not_ready("forbidden", told, "loaded")
+    if answer.status == 401:
+        return not_ready("api_unauthorised", told, "loaded")
+    return not_ready("not_serving", told, "started")
+
+
+def judge_status(answer: Answer, asked: str) -> Verdict:
+    """What a status other than 200 means."""
+    status, told = answer.status or 0, f"{asked} answered {answer.status}: {error_text(answer)}"
+    if status in (401, 403):
+        return not_ready("unauthorised", told, "loaded")
+    if 300 <= status < 400:
+        return not_ready("not_vllm", told, "loaded")
+    if status == 429:
+        return not_ready("busy", told, "loaded")
+    if 400 <= status < 500:
+        return not_ready("refused", told, "loaded")
+    if SHUTTING_DOWN in error_text(answer):
+        return not_ready("draining", told, "loaded")
+    return not_ready("server_error", told, "loaded")
 
 
 def error_text(answer: Answer) -> str:
@@ -72,22 +107,62 @@ def error_text(answer: Answer) -> str:
     return str(error or answer.detail)
 
 
-def judge_completion(answer: Answer) -> Verdict | None:
+def judge_completions(probe: Probe, question: Question) -> Verdict | None:
+    """Say which name does not generate, or None if all do."""
+    done = dict(probe.completions)
+    for name in question.names:
+        verdict = judge_completion(done.get(name, Answer(error="closed")), probe.metrics, question.wants_text)
+        if verdict:
+            return replace(verdict, msg=f"{name}: {verdict.msg}") if len(question.names) > 1 else verdict
+    return None
+
+
+def judge_completion(answer: Answer, metrics: Sequence[Metrics] = (), wants_text: bool = False) -> Verdict | None:
     """Say what keeps a completion from being the proof of a generated token, or None if it is one."""
     trouble = judge_answer(answer, "The completion")
     if trouble and trouble.reason == "timeout":
-        told = f"The server is alive but generates nothing: {answer.detail}"
-        return Verdict(False, "not_generating", told, SUSPECT, "serving")
+        return judge_silence(answer, metrics)
     if trouble:
         return trouble
-    choices = answer.payload.get("choices") if isinstance(answer.payload, dict) else None
-    usage = answer.payload.get("usage") if isinstance(answer.payload, dict) else None
+    first, tokens = choice_of(answer.payload)
+    reason = first.get("finish_reason")
+    if reason == "abort":
+        return not_ready("draining", "The completion was aborted, as when a server is shut down")
+    if reason not in ("stop", "length") or not isinstance(tokens, int) or tokens < 1:
+        told = f"finish_reason {reason!r}, completion_tokens {tokens!r}"
+        return not_ready("not_generating", f"The completion holds no generated token: {told} {answer.detail}".rstrip())
+    if wants_text and not text_of(first).strip():
+        return not_ready("no_text", f"{tokens} tokens were generated and hold no text: are the weights damaged?")
+    return None
+
+
+def choice_of(payload: Any) -> tuple[dict[str, Any], Any]:
+    """The first choice of a completion, and the number of tokens that it says were generated."""
+    choices = payload.get("choices") if isinstance(payload, dict) else None
+    usage = payload.get("usage") if isinstance(payload, dict) else None
     first = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
     tokens = usage.get("completion_tokens") if isinstance(usage, dict) else None
-    if first.get("finish_reason") in ("stop", "length") and isinstance(tokens, int) and tokens >= 1:
-        return None
-    told = f"finish_reason {first.get('finish_reason')!r}, completion_tokens {tokens!r}"
-    return Verdict(False, "not_generating", f"The completion holds no generated token: {told}", SUSPECT, "serving")
+    return first, None if isinstance(tokens, bool) else tokens
+
+
+def text_of(choice: dict[str, Any]) -> str:
+    """The text of a completion's or a chat's choice, reasoning included."""
+    message = choice.get("message")
+    parts = (message.get("content"), message.get("reasoning_content")) if isinstance(message, dict) else ()
+    return "".join(part for part in (choice.get("text"), *parts) if isinstance(part, str))
+
+
+def judge_silence(answer: Answer, metrics: Sequence[Metrics]) -> Verdict:
+    """Why a completion got no answer: others are served, the engine sleeps, or nothing moves."""
+    if any(each.asleep for each in metrics):
+        return not_ready("sleeping", "The engine is asleep, so the completion hangs")
+    counts = [each.tokens for each in metrics if each.tokens is not None]
+    if len(counts) > 1 and counts[-1] > counts[0]:
+        last = metrics[-1]
+        queue = f"{last.running or 0:.0f} requests run and {last.waiting or 0:.0f} wait"
+        return not_ready("busy", f"The server generates for others: {queue}; {answer.detail}")
+    still = "; its counters of tokens stand still" if len(counts) > 1 else ""
+    return not_ready("not_generating", f"The server is alive but generates nothing: {answer.detail}{still}")
 
 
 def judge_health(answer: Answer | None) -> Verdict | None:
@@ -95,7 +170,20 @@ def judge_health(answer: Answer | None) -> Verdict | None:
     if answer is None or answer.status == 200:
         return None
     told = f"/health after the completion: {answer.status or answer.error} {answer.detail}".rstrip()
-    return Verdict(False, "unhealthy", told, SUSPECT, "serving")
+    return not_ready("unhealthy", told)
+
+
+def judge_age(probe: Probe, question: Question) -> Verdict | None:
+    """Whether a process answers that was there before the deployment, where that is asked."""
+    if question.started_after is None:
+        return None
+    started = probe.metrics[-1].started_at if probe.metrics else None
+    if started is None:
+        return not_ready("old_process", "The server's /metrics do not say when its process was started")
+    if started <= question.started_after:
+        told = f"The process that answers was started {question.started_after - started:.0f} s before started_after"
+        return not_ready("old_process", told)
+    return None
 
 
 def judge_route(answer: Answer, expect: str) -> Verdict:
@@ -105,10 +193,10 @@ def judge_route(answer: Answer, expect: str) -> Verdict:
     if expect == "served":
         if trouble is None:
             return Verdict(True, None, "The router serves the model")
-        reason = "denied" if answer.status == 404 else trouble.reason
+        reason = "denied" if answer.status == 404 else str(trouble.reason)
         severity = PERMANENT if trouble.reason in ("unauthorised", "tls_mismatch") else HEALS
-        return Verdict(False, reason, f"The router does not serve the model: {told}", severity)
+        return not_ready(reason, f"The router does not serve the model: {told}", severity=severity)
     if answer.status == 404:
         return Verdict(True, None, "The router denies the model")
-    reason = trouble.reason if trouble else "served"
-    return Verdict(False, reason, f"The router does not deny the model: {told}")
+    reason = str(trouble.reason) if trouble else "served"
+    return not_ready(reason, f"The router does not deny the model: {told}", severity=HEALS)

@@ -1,19 +1,17 @@
 # SPDX-FileCopyrightText: ai_aas.inference contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waiting for a verdict: the clock, the deadline, and the seconds that each phase took."""
+"""Waiting for a verdict: the clock, the deadlines, and the seconds that each phase took."""
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Protocol
 
-from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import (
-    FAILS_AT_ONCE,
-    PHASES,
-    Verdict,
-)
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import PHASES, Verdict
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.reasons import FAILS_AT_ONCE
 
 # One success may be an engine's last: a server can die right after the token that it generated.
 SUCCESSES_IN_A_ROW = 2
@@ -26,44 +24,107 @@ class Clock(Protocol):
         """Seconds since some fixed moment; never goes back."""
 
     def sleep(self, seconds: float) -> None:
-        """Return after this many seconds."""
+        """Return after this many seconds, or as soon as something changed."""
 
 
 class SystemClock:
-    """The machine's monotonic clock."""
+    """The machine's monotonic clock. `change` ends a sleep early."""
+
+    def __init__(self, change: threading.Event | None = None) -> None:
+        self.change = change or threading.Event()
 
     def now(self) -> float:
         """Seconds since some fixed moment; never goes back."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Return after this many seconds."""
-        time.sleep(seconds)
+        """Return after this many seconds, or as soon as something changed."""
+        self.change.wait(seconds)
+        self.change.clear()
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait: `timeout` and `interval` in seconds, `fail_fast` as in FAILS_AT_ONCE, `once` to look once."""
+    """How long to wait.
+
+    Args:
+        timeout: seconds in all.
+        fail_fast: which severities end the wait at once, as in FAILS_AT_ONCE.
+        budgets: seconds for each phase; one that is not named has as many as there are.
+        once: to look once.
+    """
 
     timeout: float
-    interval: float
-    fail_fast: str
+    fail_fast: str = "permanent"
+    budgets: Mapping[str, float] = field(default_factory=dict)
     once: bool = False
+
+
+class Look(NamedTuple):
+    """A verdict, and the seconds after which to look again if nothing changes before."""
+
+    verdict: Verdict
+    pause: float = 0.0
 
 
 @dataclass
 class Outcome:
-    """How a wait ended. `phases` are seconds by phase, `timed_out` says whether only the deadline ended it."""
+    """How a wait ended. `exhausted` is `timeout`, the phase whose budget was used up, or empty."""
 
     verdict: Verdict
-    phases: dict[str, float] = field(default_factory=dict)
+    timeline: Timeline
     seconds: float = 0.0
     observations: int = 0
-    timed_out: bool = False
+    exhausted: str = ""
+
+
+class Timeline:
+    """The seconds that each phase took, and what it waited for."""
+
+    def __init__(self) -> None:
+        self.phases: dict[str, float] = {}
+        self.waits: dict[str, dict[str, float]] = {}
+        self.messages: dict[tuple[str, str], str] = {}
+        self.last: tuple[float, Verdict] | None = None
+
+    @property
+    def current(self) -> str | None:
+        """The phase that is not passed yet."""
+        return next((name for name in PHASES if name not in self.phases), None)
+
+    def take(self, verdict: Verdict, now: float) -> None:
+        """Note what was seen at this moment. The time before it was spent on what had been seen until then."""
+        since, earlier = self.last or (0.0, verdict)
+        phase, reason = self.current, earlier.reason or "ready"
+        if phase:
+            spent = self.waits.setdefault(phase, {})
+            spent[reason] = spent.get(reason, 0.0) + now - since
+            self.messages[phase, reason] = earlier.msg
+        self.last = now, verdict
+        for name in PHASES[: PHASES.index(verdict.phase) + 1] if verdict.phase else ():
+            if name not in self.phases:
+                self.phases[name] = round(max(0.0, now - sum(self.phases.values())), 3)
+
+    def remaining(self, budgets: Mapping[str, float], now: float) -> float:
+        """The seconds that are left of the current phase's budget."""
+        budget = budgets.get(self.current or "", float("inf"))
+        return budget - (now - sum(self.phases.values()))
+
+    def slowest(self, now: float) -> dict[str, object] | None:
+        """The phase that took longest, as far as it went, and what it waited for longest."""
+        lasting = {self.current: now - sum(self.phases.values())} if self.current else {}
+        took = {**self.phases, **{name: seconds for name, seconds in lasting.items() if name}}
+        phase = max(took, key=lambda name: took[name], default=None)
+        if phase is None:
+            return None
+        waits = self.waits.get(phase, {})
+        reason = max(waits, key=lambda name: waits[name], default="")
+        told = self.messages.get((phase, reason), "") if reason != "ready" else ""
+        return {"phase": phase, "seconds": round(took[phase], 3), "waited_for": told}
 
 
 def wait(
-    observe: Callable[[], Verdict], patience: Patience, clock: Clock, tell: Callable[[float, Verdict], None]
+    observe: Callable[[], Look], patience: Patience, clock: Clock, tell: Callable[[float, Verdict], None]
 ) -> Outcome:
     """Observe until the model is ready, can no longer become ready, or the time is over.
 
@@ -74,30 +135,37 @@ def wait(
         tell: called with the seconds so far and the verdict, each time that the verdict changes.
     """
     begin = clock.now()
-    outcome = Outcome(Verdict(False, None, "Nothing was observed"))
+    outcome = Outcome(Verdict(False, None, "Nothing was observed"), Timeline())
     successes = 0
     while True:
-        verdict = observe()
+        verdict, pause = observe()
         now = clock.now() - begin
-        if (verdict.reason, verdict.msg) != (outcome.verdict.reason, outcome.verdict.msg):
+        earlier = outcome.verdict
+        if (verdict.reason, verdict.msg) != (earlier.reason, earlier.msg):
             tell(now, verdict)
         outcome.verdict, outcome.seconds, outcome.observations = verdict, now, outcome.observations + 1
-        record_phase(outcome.phases, verdict.phase, now)
-        successes = successes + 1 if verdict.ready else 0
-        if successes >= SUCCESSES_IN_A_ROW or patience.once or verdict.severity in FAILS_AT_ONCE[patience.fail_fast]:
+        outcome.timeline.take(verdict, now)
+        successes = (successes if earlier.proof == verdict.proof else 0) + 1 if verdict.ready else 0
+        if successes >= SUCCESSES_IN_A_ROW or patience.once or is_hopeless(verdict, patience):
             return outcome
         if verdict.ready:
             continue
-        if now >= patience.timeout:
-            outcome.timed_out = True
-            return outcome
-        clock.sleep(min(patience.interval, patience.timeout - now))
+        left = outcome.timeline.remaining(patience.budgets, now)
+        if now >= patience.timeout or left <= 0:
+            return exhausted(outcome, patience, now)
+        clock.sleep(min(pause, patience.timeout - now, left))
 
 
-def record_phase(phases: dict[str, float], passed: str | None, now: float) -> None:
-    """Give each phase that has newly been passed the seconds since the one before it."""
-    if passed is None:
-        return
-    for name in PHASES[: PHASES.index(passed) + 1]:
-        if name not in phases:
-            phases[name] = round(now - sum(phases.values()), 3)
+def is_hopeless(verdict: Verdict, patience: Patience) -> bool:
+    return not verdict.ready and verdict.severity in FAILS_AT_ONCE[patience.fail_fast]
+
+
+def exhausted(outcome: Outcome, patience: Patience, now: float) -> Outcome:
+    """Say which time was used up."""
+    if now >= patience.timeout:
+        outcome.exhausted = "timeout"
+        return outcome
+    outcome.exhausted = outcome.timeline.current or "timeout"
+    told = f"The phase {outcome.exhausted} has used up its {patience.budgets[outcome.exhausted]:g} s"
+    outcome.verdict = replace(outcome.verdict, msg=f"{told}: {outcome.verdict.msg}")
+    return outcome

@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import socket
 import socketserver
 import sys
 import threading
@@ -31,6 +32,14 @@ class Listener(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 2048
 
+    def stop_listening(self) -> None:
+        """Refuse connections from now on, while those that are open go on."""
+        if self.socket.fileno() == -1:
+            return
+        self.socket.shutdown(socket.SHUT_RDWR)  # else whoever polls it holds it open for a while
+        self.shutdown()
+        self.server_close()
+
     def handle_error(self, request: object, client_address: object) -> None:
         """A defect of the stand-in, which must be seen."""
         log("ERROR", f"Exception in ASGI application: {sys.exc_info()[1]!r}")
@@ -54,8 +63,7 @@ def main() -> int:
     arguments = parse_arguments(sys.argv[1:])
     fault = find_fault(os.environ.get("LAB_VLLM_FAULT"))
     engine = Engine(fault, float(os.environ.get("LAB_VLLM_TOKEN_SECONDS", "0.005")))
-    ended = threading.Event()
-    handle_signals(engine, ended)
+    handle_signals(engine)
     log("INFO", f"vLLM API server version {VERSION}")
     log(
         "INFO",
@@ -74,29 +82,29 @@ def main() -> int:
         f"Loading weights of {arguments.model} on {arguments.tensor_parallel_size} GPU(s)",
         "gpu_model_runner.py:3551",
     )
-    if ended.wait(float(os.environ.get("LAB_VLLM_LOAD_SECONDS", "2.0"))):
+    if engine.ended.wait(float(os.environ.get("LAB_VLLM_LOAD_SECONDS", "2.0"))):
         return 0
     code = start_failure(fault, arguments, loading=True)
     if code is not None:
         return code
-    return serve(listener, engine, ended, arguments)
+    return serve(listener, engine, arguments)
 
 
-def serve(listener: Listener, engine: Engine, ended: threading.Event, arguments: argparse.Namespace) -> int:
+def serve(listener: Listener, engine: Engine, arguments: argparse.Namespace) -> int:
     """Listen now and answer until the end."""
-    try:
-        listener.server_activate()
-    except OSError as error:
-        log("ERROR", f"{type(error).__name__}: {error}", "serve.py:86")
-        return 1
-    threading.Thread(target=listener.serve_forever, args=(0.5,), daemon=True).start()
+    if engine.fault.listens:
+        try:
+            listener.server_activate()
+        except OSError as error:
+            log("ERROR", f"{type(error).__name__}: {error}", "serve.py:86")
+            return 1
+        threading.Thread(target=listener.serve_forever, args=(0.5,), daemon=True).start()
     host, port = listener.server_address[:2]
     log("INFO", f"Starting vLLM API server 0 on http://{host!s}:{port}")
     write("INFO:     Application startup complete.")
     if engine.fault.dies:
         engine.die()
-    while not ended.wait(0.2) and not engine.dead.is_set():
-        pass
+    engine.ended.wait()
     if engine.dead.is_set():
         log("ERROR", "vllm.v1.engine.exceptions.EngineDeadError: EngineCore died unexpectedly.", "core_client.py:610")
         return 0
@@ -122,11 +130,11 @@ def wait_idle(engine: Engine, seconds: float) -> None:
         time.sleep(0.02)
 
 
-def handle_signals(engine: Engine, ended: threading.Event) -> None:
+def handle_signals(engine: Engine) -> None:
     """SIGTERM and Ctrl-C end the server in good order."""
 
     def end(_number: int, _frame: FrameType | None) -> None:
-        ended.set()
+        engine.ended.set()
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
@@ -138,10 +146,10 @@ def start_failure(fault: Fault, arguments: argparse.Namespace, loading: bool) ->
         return None
     for line in fault.log:
         text = line.format(model=arguments.model) if "{model}" in line else line
-        if fault.exit_code == 2:
-            write(text)
-        else:
+        if fault.exit_code == 1:
             log("ERROR", text, "core.py:842")
+        else:
+            write(text)
     return fault.exit_code
 
 
@@ -165,6 +173,7 @@ def bind(arguments: argparse.Namespace, engine: Engine) -> Listener:
     if arguments.ssl_certfile:
         secure(listener, arguments)
     listener.server_bind()
+    engine.stop_listening = listener.stop_listening
     return listener
 
 

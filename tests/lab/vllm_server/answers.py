@@ -12,7 +12,8 @@ from typing import Any
 from tests.lab.vllm_server.arguments import VERSION
 from tests.lab.vllm_server.bodies import Answer, answer_error, answer_json, describe_models
 from tests.lab.vllm_server.engine import Engine, EngineError, Token
-from tests.lab.vllm_server.faults import ENGINE_DEAD, find_fault
+from tests.lab.vllm_server.faults import ENGINE_DEAD, HANGS, find_fault
+from tests.lab.vllm_server.hostile import distort
 from tests.lab.vllm_server.metrics import render_metrics
 from tests.lab.vllm_server.wire import Request, Response
 
@@ -31,8 +32,7 @@ class Server:
         self.arguments = arguments
         self.engine = engine
         self.tokens = [f"Bearer {key}" for key in api_keys]
-        self.names: list[str] = arguments.served_model_name
-        self.adapters = dict(parse_adapter(word) for word in arguments.lora_modules)
+        self._adapters = dict(parse_adapter(word) for word in arguments.lora_modules)
         self.routes: dict[str, dict[str, Callable[[Request], Response]]] = {
             "/health": {"GET": self.health},
             "/ping": {"GET": self.health, "POST": self.health},
@@ -48,9 +48,30 @@ class Server:
             "/_lab/fault": {"GET": self.show_fault, "POST": self.set_fault},
         }
 
+    @property
+    def names(self) -> list[str]:
+        """What it serves now; the first one is the default."""
+        served, given = self.engine.fault.served, self.arguments.served_model_name
+        return [served] if served else list(given)
+
+    @property
+    def adapters(self) -> dict[str, str]:
+        """The path of each adapter that it serves now."""
+        return {} if self.engine.fault.served else self._adapters
+
     def answer(self, request: Request) -> Response:
-        """Route one request; the key is checked before everything else, and only below /v1."""
+        """Answer one request, in the way of the fault that is in force."""
         path = request.path.partition("?")[0]
+        fault = self.engine.fault
+        if not fault.way or path.startswith("/_lab") or not path.startswith(fault.where):
+            return self.route(request, path)
+        if fault.way == HANGS:
+            self.engine.wait_for_another(fault)
+            return self.route(request, path)
+        return distort(fault.way, request, self.route(request, path))
+
+    def route(self, request: Request, path: str) -> Response:
+        """The key is checked before everything else, and only below /v1."""
         if self.engine.fault.dies and not path.startswith("/_lab"):
             return answer_error(503, ENGINE_DEAD) if path != "/health" else Response(503, content_type=None)
         if path.startswith("/v1") and self.tokens and request.headers.get("authorization") not in self.tokens:
@@ -64,7 +85,8 @@ class Server:
 
     def health(self, _request: Request) -> Response:
         """200 and nothing, whatever state the engine is in short of dead."""
-        return EMPTY
+        failed = self.engine.fault.health_fails_after and self.engine.begun
+        return EMPTY._replace(status=503) if failed else EMPTY
 
     def metrics(self, _request: Request) -> Response:
         """Prometheus text."""

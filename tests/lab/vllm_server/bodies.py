@@ -72,7 +72,7 @@ class Answer:
     def whole(self, tokens: list[Token]) -> dict[str, Any]:
         """The body when nothing is streamed."""
         text, reason = "".join(token.text for token in tokens), tokens[-1].finish_reason
-        made = len(tokens) - (reason == "abort")
+        made = sum(token.made for token in tokens)
         content: dict[str, Any] = {"text": text}
         if self.chat:
             content = {"message": {"role": "assistant", "content": text, "refusal": None, "tool_calls": []}}
@@ -85,7 +85,7 @@ class Answer:
         if self.chat:
             yield self._event({"delta": {"role": "assistant", "content": ""}}, None)
         for token in tokens:
-            made += token.finish_reason != "abort"
+            made += token.made
             content = {"delta": {"content": token.text}} if self.chat else {"text": token.text}
             yield self._event(content, token.finish_reason)
         if include_usage:

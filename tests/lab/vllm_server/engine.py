@@ -7,7 +7,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from tests.lab.vllm_server.faults import ENGINE_DEAD, FOREVER, Fault
@@ -17,6 +17,7 @@ ANSWER = "The answer to your question is that a stand-in server has no opinion .
 TOKENS = ("", *(f" {word}" for word in ANSWER.split()))
 TOKENS_PER_SECOND_WHEN_BUSY = 400
 SECONDS_UNTIL_DEAD = 0.1
+SECONDS_AFTER_TOKEN = 0.05
 
 
 class EngineError(Exception):
@@ -32,6 +33,8 @@ class Token(NamedTuple):
 
     text: str
     finish_reason: str | None
+    made: int = 1
+    """None was made when a generation ends before its first token, or is aborted."""
 
 
 class Engine:
@@ -41,12 +44,17 @@ class Engine:
         self.started_at = time.time()
         self.token_seconds = token_seconds
         self.running = 0
+        self.begun = 0
+        """Completions whose turn has come since the fault is in force."""
         self.generated = 0
         self.prompted = 0
         self.finished: dict[str, int] = dict.fromkeys(("stop", "length", "abort"), 0)
         self.draining = False
         self.dead = threading.Event()
         """Set when the server has to end by itself."""
+        self.ended = threading.Event()
+        """Set when it has to end, for whatever reason."""
+        self.stop_listening: Callable[[], None] = lambda: None
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._fault = fault
@@ -59,13 +67,21 @@ class Engine:
 
     def set_fault(self, fault: Fault) -> None:
         """Switch to another behaviour; requests that hang go on as the new one tells."""
-        self._fault, self._fault_since = fault, time.monotonic()
+        with self._lock:
+            self._fault, self._fault_since, self.begun = fault, time.monotonic(), 0
         if fault.dies:
             self.die()
+        if not fault.listens:
+            self.stop_listening()
 
-    def die(self) -> None:
-        """Answer 503 for a moment, then end the process."""
-        threading.Timer(SECONDS_UNTIL_DEAD, self.dead.set).start()
+    def die(self, seconds: float = SECONDS_UNTIL_DEAD) -> None:
+        """End the process so much later."""
+        threading.Timer(seconds, self._end).start()
+
+    def wait_for_another(self, fault: Fault) -> None:
+        """Until this fault is no longer in force."""
+        while self._fault is fault and not self._stop.wait(0.05):
+            pass
 
     def abort(self) -> None:
         """End all generations now."""
@@ -87,6 +103,8 @@ class Engine:
             for token in self._steps(prompt_tokens, max_tokens, ignore_eos):
                 reason = token.finish_reason or reason
                 yield token
+            if self._fault.dies_after_token:
+                self.die(SECONDS_AFTER_TOKEN)
         finally:
             with self._lock:
                 self.running -= 1
@@ -96,9 +114,12 @@ class Engine:
         self._wait_for_turn()
         with self._lock:
             self.prompted += prompt_tokens
+        if self._fault.ends:
+            yield Token("", self._fault.ends, 0)
+            return
         for made, text in enumerate(itertools.cycle(TOKENS), start=1):
             if self._stop.wait(self.token_seconds):
-                yield Token("", "abort")
+                yield Token("", "abort", 0)
                 return
             with self._lock:
                 self.generated += 1
@@ -113,8 +134,15 @@ class Engine:
         begin = time.monotonic()
         while time.monotonic() - begin < self._fault.delay and not self._stop.is_set():
             self._stop.wait(0.05 if self._fault.delay < FOREVER else 0.2)
-        if self._fault.dies_at_token:
-            self.set_fault(self._fault._replace(dies=True))
+        with self._lock:
+            self.begun += 1
+            fault, number = self._fault, self.begun
+        if fault.dies_at_token:
+            self.set_fault(fault._replace(dies=True))
             raise EngineError(500, ENGINE_DEAD)
-        if self._fault.status != 200:
-            raise EngineError(self._fault.status, ENGINE_DEAD)
+        if fault.status != 200 and number % fault.every == 0:
+            raise EngineError(fault.status, fault.message)
+
+    def _end(self) -> None:
+        self.dead.set()
+        self.ended.set()

@@ -11,15 +11,16 @@ def render_metrics(engine: Engine, model: str) -> str:
     """Prometheus text for one engine."""
     labels = f'engine="0",model_name="{model}"'
     running, waiting = engine.fault.queue
+    running_now = engine.running if engine.fault.shows_running else 0
     lines = [
         *_metric("vllm:num_requests_running", "gauge", "Number of requests in model execution batches.",
-                 {labels: engine.running + running}),
+                 {labels: running_now + running}),
         *_metric("vllm:num_requests_waiting", "gauge", "Number of requests waiting to be processed.",
                  {labels: waiting}),
         *_metric("vllm:kv_cache_usage_perc", "gauge", "KV-cache usage. 1 means 100 percent usage.",
-                 {labels: min(1.0, 0.01 * engine.running + 0.2 * running)}),
+                 {labels: min(1.0, 0.01 * running_now + 0.2 * running)}),
         *_metric("vllm:engine_sleep_state", "gauge", "Engine sleep state.",
-                 {f'{labels},sleep_state="{state}"': int(state == "awake")
+                 {f'{labels},sleep_state="{state}"': int(state == engine.fault.sleep_state)
                   for state in ("awake", "weights_offloaded", "discard_all")}),
         *_metric("vllm:request_success", "counter", "Count of successfully processed requests.",
                  {f'engine="0",finished_reason="{reason}",model_name="{model}"': count

@@ -4,17 +4,21 @@
 
 from __future__ import annotations
 
+import socket
 import socketserver
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 REASONS = {
     200: "OK",
+    302: "Found",
+    307: "Temporary Redirect",
     400: "Bad Request",
     401: "Unauthorized",
     404: "Not Found",
     405: "Method Not Allowed",
     500: "Internal Server Error",
+    502: "Bad Gateway",
     503: "Service Unavailable",
 }
 
@@ -29,13 +33,27 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """What it gets; a stream instead of a body goes out in chunks."""
+    """What it gets; a stream instead of a body goes out in chunks, and what takes over sends whatever it likes."""
 
     status: int
     body: bytes = b""
     content_type: str | None = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
     stream: Iterator[bytes] | None = None
+    take_over: Callable[[socket.socket], None] | None = None
+
+
+def render_head(response: Response, length: int | None = None) -> bytes:
+    """Status line and headers; the length is the body's, or a lie."""
+    head = [f"HTTP/1.1 {response.status} {REASONS[response.status]}", "server: uvicorn"]
+    head += [f"{name}: {value}" for name, value in response.headers]
+    if response.content_type:
+        head.append(f"content-type: {response.content_type}")
+    if response.stream:
+        head.append("transfer-encoding: chunked")
+    else:
+        head.append(f"content-length: {len(response.body) if length is None else length}")
+    return "\r\n".join([*head, "", ""]).encode("latin-1")
 
 
 class Handler(socketserver.StreamRequestHandler):
@@ -52,7 +70,7 @@ class Handler(socketserver.StreamRequestHandler):
                 response = type(self).answer(request)
                 self._log(request, response.status)
                 self._write(response._replace(body=b"") if request.method == "HEAD" else response)
-                if request.headers.get("connection", "").lower() == "close":
+                if response.take_over or request.headers.get("connection", "").lower() == "close":
                     return
         except (OSError, ValueError):
             return  # the client left or talks something else; uvicorn says no more about it
@@ -86,12 +104,10 @@ class Handler(socketserver.StreamRequestHandler):
             pass
 
     def _write(self, response: Response) -> None:
-        head = [f"HTTP/1.1 {response.status} {REASONS[response.status]}", "server: uvicorn"]
-        head += [f"{name}: {value}" for name, value in response.headers]
-        if response.content_type:
-            head.append(f"content-type: {response.content_type}")
-        length = "transfer-encoding: chunked" if response.stream else f"content-length: {len(response.body)}"
-        self.wfile.write("\r\n".join([*head, length, "", ""]).encode("latin-1") + response.body)
+        if response.take_over:
+            response.take_over(self.connection)
+            return
+        self.wfile.write(render_head(response) + response.body)
         if response.stream:
             for part in response.stream:
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))

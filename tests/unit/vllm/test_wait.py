@@ -1,90 +1,172 @@
 # SPDX-FileCopyrightText: ai_aas.inference contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When a wait ends, and what it says it waited for. The clock is a number."""
+"""When a wait ends, and how."""
 
 from __future__ import annotations
 
 import itertools
+import threading
+import time
 
 import pytest
-from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import Verdict
-from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.wait import Outcome, Patience, wait
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import PHASES, Verdict
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.reasons import FAILS_AT_ONCE
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.wait import Patience, SystemClock
 from hypothesis import given
 from hypothesis import strategies as st
 
-READY = Verdict(True, None, "generates", phase="verified")
-LOADING = Verdict(False, "loading", "loads", phase="started")
-CRASH = Verdict(False, "crash", "ends", "suspect", phase="started")
-WRONG = Verdict(False, "wrong_name", "serves others", "permanent", phase="loaded")
+from tests.unit.vllm.looks import (
+    CRASH,
+    LOADING,
+    LOOK_SECONDS,
+    PAUSE,
+    READY,
+    READY_B,
+    SCHEDULING,
+    SILENT,
+    STARTING,
+    WRONG,
+    NumberClock,
+    Script,
+    run,
+)
 
-
-class NumberClock:
-    def __init__(self) -> None:
-        self.time = 100.0
-
-    def now(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        assert seconds >= 0
-        self.time += seconds
-
-
-def run(verdicts: list[Verdict], timeout: float = 10, fail_fast: str = "permanent", once: bool = False) -> Outcome:
-    """Wait on these verdicts, one a look, the last for ever; each look takes 0.1 s."""
-    clock = NumberClock()
-    script = iter(verdicts)
-    told: list[str] = []
-
-    def observe() -> Verdict:
-        clock.time += 0.1
-        return next(script, verdicts[-1])
-
-    outcome = wait(
-        observe, Patience(timeout, 0.5, fail_fast, once), clock, lambda _unused, verdict: told.append(verdict.msg)
-    )
-    assert all(first != second for first, second in itertools.pairwise(told))
-    return outcome
+ALL = [READY, READY_B, SCHEDULING, STARTING, LOADING, CRASH, WRONG, SILENT]
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "fail_fast", "once", "reason", "looks", "timed_out"),
+    ("verdicts", "fail_fast", "reason", "looks", "exhausted"),
     [
-        ([READY], "permanent", False, None, 2, False),
-        ([LOADING, READY], "permanent", False, None, 3, False),
-        ([READY, LOADING, READY], "permanent", False, None, 4, False),
-        ([LOADING], "permanent", False, "loading", 18, True),
-        ([WRONG], "permanent", False, "wrong_name", 1, False),
-        ([WRONG], "never", False, "wrong_name", 18, True),
-        ([CRASH], "permanent", False, "crash", 18, True),
-        ([CRASH], "suspect", False, "crash", 1, False),
-        ([CRASH, READY], "permanent", False, None, 3, False),
-        ([LOADING], "permanent", True, "loading", 1, False),
+        ([READY], "permanent", None, 2, ""),
+        ([LOADING, READY], "permanent", None, 3, ""),
+        ([READY, LOADING, READY], "permanent", None, 4, ""),
+        ([READY, READY_B], "permanent", None, 3, ""),
+        ([READY, READY_B, READY], "permanent", None, 4, ""),
+        ([READY, WRONG], "permanent", "wrong_name", 2, ""),
+        ([LOADING], "permanent", "loading", 18, "timeout"),
+        ([WRONG], "permanent", "wrong_name", 1, ""),
+        ([WRONG], "suspect", "wrong_name", 1, ""),
+        ([WRONG], "never", "wrong_name", 18, "timeout"),
+        ([CRASH], "never", "crash", 18, "timeout"),
+        ([CRASH], "permanent", "crash", 18, "timeout"),
+        ([CRASH], "suspect", "crash", 1, ""),
+        ([CRASH, READY], "permanent", None, 3, ""),
+        ([LOADING], "suspect", "loading", 18, "timeout"),
     ],
 )
-def test_end(
-    verdicts: list[Verdict], fail_fast: str, once: bool, reason: str | None, looks: int, timed_out: bool
-) -> None:
-    outcome = run(verdicts, fail_fast=fail_fast, once=once)
-    assert (outcome.verdict.reason, outcome.observations, outcome.timed_out) == (reason, looks, timed_out)
+def test_end(verdicts: list[Verdict], fail_fast: str, reason: str | None, looks: int, exhausted: str) -> None:
+    outcome = run(verdicts, fail_fast=fail_fast)
+    assert (outcome.verdict.reason, outcome.observations, outcome.exhausted) == (reason, looks, exhausted)
 
 
-def test_phases_add_up_to_the_time_of_the_last_one() -> None:
-    outcome = run([LOADING, LOADING, READY])
-    assert outcome.phases == {
-        "scheduled": pytest.approx(0.1),
-        "pulled": 0,
-        "started": 0,
-        "loaded": pytest.approx(1.2),
-        "serving": 0,
-        "verified": 0,
-    }
+@pytest.mark.parametrize("verdict", ALL)
+def test_once_looks_once(verdict: Verdict) -> None:
+    outcome = run([verdict], once=True)
+    assert (outcome.verdict, outcome.observations, outcome.exhausted) == (verdict, 1, "")
 
 
-@given(st.lists(st.sampled_from([READY, LOADING, CRASH, WRONG]), min_size=1), st.sampled_from(["never", "permanent"]))
-def test_ready_is_said_only_after_two_in_a_row(verdicts: list[Verdict], fail_fast: str) -> None:
-    outcome = run(verdicts, timeout=60, fail_fast=fail_fast)
+@pytest.mark.parametrize("timeout", [0, 0.05])
+def test_a_timeout_that_is_over_still_looks(timeout: float) -> None:
+    outcome = run([LOADING], timeout=timeout)
+    assert (outcome.observations, outcome.exhausted) == (1, "timeout")
+    assert outcome.verdict == LOADING
+
+
+def test_what_became_ready_at_the_last_moment_is_looked_at_twice() -> None:
+    outcome = run([READY], timeout=LOOK_SECONDS)
+    assert (outcome.verdict.ready, outcome.observations) == (True, 2)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "budgets", "exhausted", "seconds", "told"),
+    [
+        ([SCHEDULING], {"scheduled": 2}, "scheduled", 2.0, "The phase scheduled has used up its 2 s: waits for a node"),
+        ([LOADING], {"loaded": 3}, "loaded", 3.1, "The phase loaded has used up its 3 s: loads"),
+        ([SCHEDULING, LOADING], {"loaded": 3}, "loaded", 3.7, "The phase loaded has used up its 3 s: loads"),
+        ([SILENT], {"verified": 0.5}, "verified", 0.6, "The phase verified has used up its 0.5 s: says nothing"),
+        ([LOADING], {"scheduled": 2, "pulled": 2, "started": 2}, "timeout", 10, "loads"),
+        ([LOADING], {"loaded": 30}, "timeout", 10, "loads"),
+        ([LOADING], {"serving": 0, "verified": 0}, "timeout", 10, "loads"),
+        ([STARTING], {"pulled": 0}, "pulled", 0.1, "The phase pulled has used up its 0 s: is made"),
+    ],
+)
+def test_budgets(verdicts: list[Verdict], budgets: dict[str, float], exhausted: str, seconds: float, told: str) -> None:
+    outcome = run(verdicts, budgets=budgets)
+    assert (outcome.exhausted, outcome.verdict.msg) == (exhausted, told)
+    assert outcome.seconds == pytest.approx(seconds, abs=LOOK_SECONDS * 1.01)
+    assert outcome.verdict.reason == verdicts[-1].reason
+
+
+def test_a_cause_that_never_passes_counts_before_a_budget() -> None:
+    assert run([WRONG], budgets={"serving": 0}).exhausted == ""
+
+
+def test_a_change_ends_a_sleep() -> None:
+    script = Script([LOADING, LOADING, READY], NumberClock(change_after=0.01))
+    assert script.run(Patience(10)).seconds == pytest.approx(4 * LOOK_SECONDS + 2 * 0.01)
+
+
+def test_no_sleep_is_longer_than_what_is_left() -> None:
+    script = Script([LOADING], pause=60)
+    outcome = script.run(Patience(10, budgets={"loaded": 4}))
+    assert script.clock.slept == [pytest.approx(4)]
+    assert outcome.exhausted == "loaded"
+    script = Script([LOADING], pause=60)
+    script.run(Patience(3))
+    assert script.clock.slept == [pytest.approx(3 - LOOK_SECONDS)]
+
+
+def test_only_changes_are_told() -> None:
+    script = Script([SCHEDULING, SCHEDULING, LOADING, CRASH, LOADING, READY])
+    script.run(Patience(60))
+    assert [msg for _seconds, msg in script.told] == ["waits for a node", "loads", "ends", "loads", "generates"]
+    assert [seconds for seconds, _msg in script.told] == [0.1, 1.3, 1.9, 2.5, 3.1]
+
+
+@given(st.lists(st.sampled_from(ALL), min_size=1, max_size=8), st.sampled_from(list(FAILS_AT_ONCE)))
+def test_how_any_wait_ends(verdicts: list[Verdict], fail_fast: str) -> None:
+    script = Script(verdicts)
+    outcome = script.run(Patience(4, fail_fast))
     seen = (verdicts + [verdicts[-1]] * outcome.observations)[: outcome.observations]
+    assert outcome.verdict == seen[-1]
+    assert outcome.seconds <= 4 + 9 * LOOK_SECONDS
     if outcome.verdict.ready:
-        assert seen[-2:] == [READY, READY]
-    assert outcome.seconds <= 60 + 0.7
+        assert seen[-2:] in ([READY, READY], [READY_B, READY_B])
+    elif outcome.exhausted:
+        assert outcome.seconds >= 4
+    else:
+        assert outcome.verdict.severity in FAILS_AT_ONCE[fail_fast]
+    assert not any(each.severity in FAILS_AT_ONCE[fail_fast] for each in seen[:-1] if not each.ready)
+    assert all(first != second for first, second in itertools.pairwise(msg for _seconds, msg in script.told))
+
+
+@given(
+    st.lists(st.sampled_from([SCHEDULING, STARTING, LOADING, SILENT]), min_size=1, max_size=5),
+    st.dictionaries(st.sampled_from(PHASES), st.floats(0, 9), max_size=3),
+)
+def test_no_phase_takes_much_longer_than_its_budget(verdicts: list[Verdict], budgets: dict[str, float]) -> None:
+    outcome = run(verdicts, timeout=20, budgets=budgets)
+    spent = sum(outcome.timeline.phases.values())
+    if outcome.exhausted == "timeout":
+        assert outcome.seconds >= 20
+    else:
+        assert outcome.exhausted == outcome.timeline.current
+        assert budgets[outcome.exhausted] - 0.001 <= outcome.seconds - spent
+    for phase, budget in budgets.items():
+        took = outcome.timeline.phases.get(phase, outcome.seconds - spent if phase == outcome.exhausted else 0)
+        assert took <= budget + PAUSE + LOOK_SECONDS + 0.001
+
+
+def test_the_system_clock() -> None:
+    change = threading.Event()
+    clock = SystemClock(change)
+    begin = clock.now()
+    clock.sleep(0.01)
+    assert begin < clock.now() <= time.monotonic()
+    change.set()
+    clock.sleep(60)
+    assert not change.is_set()
+    threading.Timer(0.01, change.set).start()
+    clock.sleep(60)
+    assert clock.now() - begin < 30
+    SystemClock().sleep(0.001)

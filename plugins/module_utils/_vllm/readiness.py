@@ -1,0 +1,193 @@
+# SPDX-FileCopyrightText: ai_aas.inference contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Waits until models are ready: one in the main thread, several in a thread each over the same watches."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError, InvalidInputError
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.connection import Session
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import Kube
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import Verdict
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observer import (
+    ReleaseObserver,
+    Route,
+    UrlObserver,
+)
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.reasons import remedy
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.release import Releases
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.target import (
+    INTERVALS,
+    Target,
+    patience_from,
+    targets_from,
+)
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.transport import Tls, direct
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.wait import Outcome, Patience, SystemClock, wait
+
+Tell = Callable[[float, Verdict], None]
+
+
+def wait_until_ready(params: Mapping[str, Any], *, once: bool) -> dict[str, Any]:
+    """Wait for what a module's parameters name, and return the module's result.
+
+    Args:
+        params: as the module takes them.
+        once: to look once, and not to fail when a model is not ready.
+
+    Raises:
+        InferenceError: a model did not become ready; the result is in it.
+    """
+    targets, patience = targets_from(params), patience_from(params, once=once)
+    fleet = Fleet(params, targets, once=once)
+    try:
+        outcomes = wait_for_all(fleet, targets, patience, params["progress_file"])
+    finally:
+        fleet.end()
+    results = [result_of(target, outcome) for target, outcome in zip(targets, outcomes, strict=True)]
+    result = {"changed": False, **(results[0] if params["releases"] is None else joined(results))}
+    failed = [pair for pair in zip(targets, outcomes, strict=True) if not pair[1].verdict.ready]
+    if failed and not once:
+        raise failure(failed, {name: value for name, value in result.items() if name != "msg"})
+    return result
+
+
+class Fleet:
+    """What the waits for several models share: the API server, and what is followed in each namespace."""
+
+    def __init__(self, params: Mapping[str, Any], targets: Sequence[Target], *, once: bool) -> None:
+        self.params = params
+        self.tls = Tls(params["ca_cert"], params["validate_certs"])
+        self.namespaces: dict[str, Releases] = {}
+        self.keys: dict[str, str] = {}
+        in_cluster = [target for target in targets if target.release]
+        if not in_cluster:
+            return
+        kube = Kube(params["kubeconfig"], params["context"])
+        secret = params["api_key_secret"]
+        for namespace in {target.namespace for target in in_cluster}:
+            if secret:
+                self.keys[namespace] = kube.secret(namespace, secret["name"], secret["key"])
+            names = sorted({target.release for target in in_cluster if target.namespace == namespace})
+            self.namespaces[namespace] = Releases(kube, namespace, names, once=once)
+            self.namespaces[namespace].begin()
+
+    def end(self) -> None:
+        for releases in self.namespaces.values():
+            releases.end()
+
+    def observer(self, target: Target) -> UrlObserver | ReleaseObserver:
+        """What looks at a model."""
+        key = self.keys.get(target.namespace) or self.params["api_key"]
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        interval = self.params["interval"] or INTERVALS["release" if target.release else "url"]
+        if target.url:
+            connect, base_path = direct(target.url, self.tls)
+            return UrlObserver(lambda: Session(connect, base_path, headers), target.question, interval)
+        transport, https = self.params["transport"], self.params["scheme"] == "https"
+        if transport == "api_proxy" and key:
+            raise InvalidInputError(
+                "Invalid transport: api_proxy",
+                "the API server takes the header with the model server's key for its own",
+                "Use port_forward.",
+            )
+        name = self.params["tls_server_name"] or f"{target.release}.{target.namespace}.svc.cluster.local"
+        tls = Tls(self.params["ca_cert"], self.params["validate_certs"], name) if https else None
+        route = Route(transport, headers, tls)
+        releases, replicas = self.namespaces[target.namespace], self.params["each_replica"]
+        return ReleaseObserver(releases, target.release, target.question, route, replicas, interval)
+
+    def clock(self, target: Target) -> SystemClock:
+        """The clock whose sleep ends when something of a model's release changes."""
+        return SystemClock(self.namespaces[target.namespace].changes[target.release] if target.release else None)
+
+
+def wait_for_all(
+    fleet: Fleet, targets: Sequence[Target], patience: Patience, progress_file: str | None
+) -> list[Outcome]:
+    """Wait for each model, and return the outcomes in the same order."""
+    works = [work(fleet, target, patience, teller(progress_file, target, len(targets))) for target in targets]
+    if len(works) == 1:
+        return [works[0]()]
+    results: list[Outcome | BaseException] = [InferenceError("It was not waited for")] * len(works)
+
+    def run(place: int) -> None:
+        try:
+            results[place] = works[place]()
+        except BaseException as error:
+            results[place] = error
+
+    threads = [threading.Thread(target=run, args=(place,), daemon=True) for place in range(len(works))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if isinstance(result, Outcome)]
+
+
+def work(fleet: Fleet, target: Target, patience: Patience, tell: Tell) -> Callable[[], Outcome]:
+    """The wait for one model, to be begun. What is wrong with its options shows now."""
+    observer, clock = fleet.observer(target), fleet.clock(target)
+    return lambda: wait(observer.look, patience, clock, tell)
+
+
+def teller(progress_file: str | None, target: Target, among: int) -> Tell:
+    """What writes a line of progress, or drops it where nobody reads it."""
+    name = f"{target.model}: " if among > 1 else ""
+
+    def tell(seconds: float, verdict: Verdict) -> None:
+        if progress_file:
+            line = f"{name}{seconds:6.1f} s  {verdict.reason or 'ready'}: {verdict.msg}".replace("\n", " ")
+            with Path(progress_file).open("a", encoding="utf-8", errors="replace") as file:
+                file.write(f"{line}\n")
+
+    return tell
+
+
+def result_of(target: Target, outcome: Outcome) -> dict[str, Any]:
+    """What is told of one model."""
+    verdict = outcome.verdict
+    return {
+        "model": target.model,
+        "ready": verdict.ready,
+        "reason": verdict.reason,
+        "severity": None if verdict.ready else verdict.severity,
+        "phases": outcome.timeline.phases,
+        "slowest": outcome.timeline.slowest(outcome.seconds),
+        "served_models": list(verdict.served_models),
+        "observations": outcome.observations,
+        "seconds": round(outcome.seconds, 3),
+        "msg": verdict.msg,
+    }
+
+
+def joined(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What is told of several models together."""
+    waiting = [result for result in results if not result["ready"]]
+    told = "; ".join(f"{result['model']}: {result['msg']}" for result in waiting)
+    return {
+        "ready": not waiting,
+        "reason": waiting[0]["reason"] if waiting else None,
+        "seconds": max(result["seconds"] for result in results),
+        "msg": told or f"All {len(results)} models generate",
+        "releases": list(results),
+    }
+
+
+def failure(failed: Sequence[tuple[Target, Outcome]], result: dict[str, Any]) -> InferenceError:
+    """The error about models that did not become ready."""
+    target, outcome = failed[0]
+    verdict = outcome.verdict
+    spent = {"": "", "timeout": " (timeout)"}.get(outcome.exhausted, f" (budget of {outcome.exhausted})")
+    if len(failed) == 1:
+        what = f"Model {target.model} is not ready after {outcome.seconds:.1f} s{spent}, reason {verdict.reason}"
+        return InferenceError(what, verdict.msg, remedy(verdict.reason), result)
+    told = "; ".join(f"{one.model}: {end.verdict.reason}: {end.verdict.msg}" for one, end in failed)
+    return InferenceError(f"{len(failed)} models are not ready", told, remedy(verdict.reason), result)
