@@ -79,5 +79,6 @@ sanity: setup ## Run ansible-test's sanity tests
 soak: setup lab-build ## Run the long proofs in full, from a printed seed; the result is kept in tests/soak.json
 	$(BIN)/python tests/soak.py
 
-bench: setup lab-build ## Time the registry's modules beside community.postgresql, in the same run
+bench: setup lab-build ## Time the modules beside what people use without them, in the same run
 	$(BIN)/python -m tests.benchmarks.registry
+	$(BIN)/python -m tests.benchmarks.readiness

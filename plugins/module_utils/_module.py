@@ -35,16 +35,10 @@ def run_module(
         result, failure = error.result, error.message
     except ModuleNotFoundError as error:
         result, failure = {}, missing(str(error.name))
+    except KeyboardInterrupt:
+        result, failure = {}, "The module was told to end before its work was done."
     except Exception as error:
-        # The text of an unforeseen error can hold a secret, so only its kind and place are told.
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        result, failure = (
-            {},
-            (
-                f"Unforeseen {type(error).__name__} at {place.filename}:{place.lineno}. "
-                "This is a defect of ai_aas.inference: please report it with this line."
-            ),
-        )
+        result, failure = {}, defect(error)
     # Outside of `except`, since Ansible can be told to show the text of the error that is being handled.
     end(module, result, failure)
 
@@ -55,6 +49,15 @@ def end(module: AnsibleModule, result: dict[str, Any], failure: str) -> None:
     if failure:
         module.fail_json(msg=failure, **rest)
     module.exit_json(**rest)
+
+
+def defect(error: Exception) -> str:
+    """The message about an unforeseen error. Its text can hold a secret, so only its kind and place are told."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"Unforeseen {type(error).__name__} at {place.filename}:{place.lineno}. "
+        "This is a defect of ai_aas.inference: please report it with this line."
+    )
 
 
 def fail_on_missing(module: AnsibleModule, libraries: Sequence[str]) -> None:

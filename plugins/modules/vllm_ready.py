@@ -363,7 +363,7 @@ ARGUMENTS: dict[str, Any] = {
 
 def execute(module: AnsibleModule) -> dict[str, Any]:
     """Wait, and fail with the reason if a model did not become ready."""
-    end_with_parent()
+    end_with_parent(module.params["progress_file"])
     return wait_until_ready(module.params, once=module.check_mode)
 
 

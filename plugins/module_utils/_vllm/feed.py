@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm import threads
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import (
     ApiError,
     ExpiredError,
@@ -56,10 +57,10 @@ class Feed:
         self.failures = 0
         self.short_watches = 0
         self.ended = threading.Event()
-        self.thread = threading.Thread(target=self.run, daemon=True, name=f"feed {path}")
+        self.thread: threading.Thread
 
     def start(self) -> None:
-        self.thread.start()
+        self.thread = threads.start(self.run, f"feed {self.path}")
 
     def read_once(self) -> None:
         """List, and do not follow."""

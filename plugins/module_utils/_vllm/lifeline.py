@@ -8,21 +8,24 @@ import os
 import signal
 import threading
 
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm import threads
+
 SECONDS_BETWEEN_LOOKS = 0.3
 
 
-def end_with_parent() -> None:
-    """Raise KeyboardInterrupt in the main thread on SIGTERM, and as soon as the parent process has ended.
+def end_with_parent(progress_file: str | None) -> None:
+    """Raise KeyboardInterrupt in the main thread on SIGTERM, and as soon as nobody waits for the result any more.
 
-    A run that is cancelled kills ansible-playbook and its workers, and leaves their modules to themselves.
+    That is when the parent process has ended, or the file for the progress is gone: a shell may lie between, and
+    lives on.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     parent = os.getppid()
 
     def watch() -> None:
-        gone = threading.Event()
-        while os.getppid() == parent:
-            gone.wait(SECONDS_BETWEEN_LOOKS)
-        os.kill(os.getpid(), signal.SIGTERM)
+        never = threading.Event()
+        while os.getppid() == parent and (not progress_file or os.path.exists(progress_file)):
+            never.wait(SECONDS_BETWEEN_LOOKS)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
-    threading.Thread(target=watch, daemon=True, name="lifeline").start()
+    threads.start(watch, "lifeline")

@@ -1,15 +1,17 @@
 # SPDX-FileCopyrightText: ai_aas.inference contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waits until models are ready: one in the main thread, several in a thread each over the same watches."""
+"""Waits until models are ready: each in a thread of its own, over the same watches."""
 
 from __future__ import annotations
 
-import threading
+import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError, InvalidInputError
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm import threads
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.connection import Session
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import Kube
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import Verdict
@@ -111,8 +113,6 @@ def wait_for_all(
 ) -> list[Outcome]:
     """Wait for each model, and return the outcomes in the same order."""
     works = [work(fleet, target, patience, teller(progress_file, target, len(targets))) for target in targets]
-    if len(works) == 1:
-        return [works[0]()]
     results: list[Outcome | BaseException] = [InferenceError("It was not waited for")] * len(works)
 
     def run(place: int) -> None:
@@ -121,10 +121,8 @@ def wait_for_all(
         except BaseException as error:
             results[place] = error
 
-    threads = [threading.Thread(target=run, args=(place,), daemon=True) for place in range(len(works))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
+    started = [threads.start(partial(run, place), f"wait {place}") for place in range(len(works))]
+    for thread in started:
         thread.join()
     for result in results:
         if isinstance(result, BaseException):
@@ -145,10 +143,19 @@ def teller(progress_file: str | None, target: Target, among: int) -> Tell:
     def tell(seconds: float, verdict: Verdict) -> None:
         if progress_file:
             line = f"{name}{seconds:6.1f} s  {verdict.reason or 'ready'}: {verdict.msg}".replace("\n", " ")
-            with Path(progress_file).open("a", encoding="utf-8", errors="replace") as file:
-                file.write(f"{line}\n")
+            append(progress_file, f"{line}\n".encode(errors="replace"))
 
     return tell
+
+
+def append(path: str, line: bytes) -> None:
+    """Write at the end of a file that is there. Whoever removed it does not want to know."""
+    with suppress(OSError):
+        file = os.open(path, os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(file, line)
+        finally:
+            os.close(file)
 
 
 def result_of(target: Target, outcome: Outcome) -> dict[str, Any]:

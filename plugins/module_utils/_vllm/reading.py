@@ -70,9 +70,6 @@ def read_pod(pod: Json) -> Pod:
     spec, status = pod["spec"], pod.get("status", {})
     unscheduled = condition(pod, "PodScheduled")
     container = current_container(status)
-    state, last = container.get("state", {}), container.get("lastState", {})
-    ended = state.get("terminated") or last.get("terminated") or {}
-    waiting = state.get("waiting", {})
     return Pod(
         name=pod["metadata"]["name"],
         uid=pod["metadata"]["uid"],
@@ -84,20 +81,30 @@ def read_pod(pod: Json) -> Pod:
         requests=tuple(requests_of(spec)),
         initialises=container in (status.get("initContainerStatuses") or ()),
         container=container.get("name") or spec["containers"][0]["name"],
-        pulled=bool(container.get("imageID")) or "running" in state,
-        running="running" in state,
-        started=bool(container.get("started")),
         ready=condition(pod, "Ready").get("status") == "True",
         terminating="deletionTimestamp" in pod["metadata"],
-        restarts=container.get("restartCount", 0),
-        waiting=waiting.get("reason", ""),
-        message=waiting.get("message", ""),
-        exit_code=ended.get("exitCode"),
-        exit_reason=ended.get("reason", ""),
-        exit_message=ended.get("message", ""),
         port=port_of(spec["containers"][0]),
         probe_patience=probe_patience(spec["containers"][0]),
+        **read_container(container),
     )
+
+
+def read_container(container: Json) -> dict[str, Any]:
+    """What a container does, and how it last ended."""
+    state, last = container.get("state", {}), container.get("lastState", {})
+    ended = state.get("terminated") or last.get("terminated") or {}
+    waiting = state.get("waiting", {})
+    return {
+        "pulled": bool(container.get("imageID")) or "running" in state,
+        "running": "running" in state,
+        "started": bool(container.get("started")),
+        "restarts": container.get("restartCount", 0),
+        "waiting": waiting.get("reason", ""),
+        "message": waiting.get("message", ""),
+        "exit_code": ended.get("exitCode"),
+        "exit_reason": ended.get("reason", ""),
+        "exit_message": ended.get("message", ""),
+    }
 
 
 def current_container(status: Json) -> Json:

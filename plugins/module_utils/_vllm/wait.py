@@ -77,6 +77,11 @@ class Outcome:
     observations: int = 0
     exhausted: str = ""
 
+    def note(self, verdict: Verdict, now: float) -> None:
+        """Take in what was seen at this moment."""
+        self.verdict, self.seconds, self.observations = verdict, now, self.observations + 1
+        self.timeline.take(verdict, now)
+
 
 class Timeline:
     """The seconds that each phase took, and what it waited for."""
@@ -143,8 +148,7 @@ def wait(
         earlier = outcome.verdict
         if (verdict.reason, verdict.msg) != (earlier.reason, earlier.msg):
             tell(now, verdict)
-        outcome.verdict, outcome.seconds, outcome.observations = verdict, now, outcome.observations + 1
-        outcome.timeline.take(verdict, now)
+        outcome.note(verdict, now)
         successes = (successes if earlier.proof == verdict.proof else 0) + 1 if verdict.ready else 0
         if successes >= SUCCESSES_IN_A_ROW or patience.once or is_hopeless(verdict, patience):
             return outcome

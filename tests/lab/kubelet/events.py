@@ -17,6 +17,8 @@ Json = dict[str, Any]
 Key = tuple[str, str, str, str, str]
 
 REMEMBERED = 4096
+# Those of one pod are written one after the other. One writer for all would be seconds late where writing is slow.
+WRITERS = 4
 
 
 class Recorder:
@@ -25,7 +27,7 @@ class Recorder:
     def __init__(self, api: Api) -> None:
         self.api = api
         self.known: dict[Key, Json] = {}
-        self.pending: asyncio.Queue[Key] = asyncio.Queue()
+        self.pending: list[asyncio.Queue[Key]] = [asyncio.Queue() for _writer in range(WRITERS)]
         self.waiting: set[Key] = set()
         self._numbers = itertools.count(time.time_ns())
 
@@ -42,12 +44,15 @@ class Recorder:
         event["lastTimestamp"] = now
         if key not in self.waiting:
             self.waiting.add(key)
-            self.pending.put_nowait(key)
+            self.pending[hash(key[0]) % WRITERS].put_nowait(key)
 
     async def run(self) -> None:
         """Write for ever."""
+        await asyncio.gather(*map(self._empty, self.pending))
+
+    async def _empty(self, pending: asyncio.Queue[Key]) -> None:
         while True:
-            key = await self.pending.get()
+            key = await pending.get()
             self.waiting.discard(key)
             event = self.known.get(key)
             if event is None:

@@ -22,6 +22,11 @@ REASONS = {
     503: "Service Unavailable",
 }
 
+NO_HTTP = (
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\n\r\n"
+    b"Invalid HTTP request received."
+)
+
 
 class Request(NamedTuple):
     """What a client asks; header names are in lower case."""
@@ -83,7 +88,11 @@ class Handler(socketserver.StreamRequestHandler):
             return
 
     def _read(self) -> Request | None:
-        line = self.rfile.readline(65537).decode("latin-1").split()
+        first = self.rfile.read(1)
+        if first and not first.isalpha():  # such as TLS, which need not have a line's end
+            self.wfile.write(NO_HTTP)
+            return None
+        line = (first + self.rfile.readline(65537)).decode("latin-1").split()
         if len(line) != 3 or not line[2].startswith("HTTP/"):
             return None
         headers = {}

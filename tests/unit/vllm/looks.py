@@ -13,6 +13,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.wait import
 
 READY = Verdict(True, None, "generates", phase="verified", proof="a/0")
 READY_B = replace(READY, proof="b/0")
+READY_URL = replace(READY, proof="")
 SCHEDULING = not_ready("scheduling", "waits for a node")
 STARTING = not_ready("starting", "is made", "scheduled")
 LOADING = not_ready("loading", "loads", "started")
@@ -20,7 +21,8 @@ CRASH = not_ready("crash", "ends", "started")
 WRONG = not_ready("wrong_name", "serves others", "loaded")
 SILENT = not_ready("not_generating", "says nothing", "serving")
 
-LOOK_SECONDS = 0.1
+# Sums of these are exact.
+LOOK_SECONDS = 0.125
 PAUSE = 0.5
 
 
@@ -40,7 +42,7 @@ class NumberClock:
 
 
 class Script:
-    """Gives these verdicts, one a look and the last for ever; each look takes a tenth of a second."""
+    """Gives these verdicts, one a look and the last for ever; each look takes an eighth of a second."""
 
     def __init__(self, verdicts: Sequence[Verdict], clock: NumberClock | None = None, pause: float = PAUSE) -> None:
         self.verdicts: Iterable[Verdict] = iter(itertools.chain(verdicts, itertools.repeat(verdicts[-1])))

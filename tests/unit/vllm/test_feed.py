@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from itertools import pairwise
@@ -146,6 +147,30 @@ def test_pauses_grow_up_to_a_limit() -> None:
     assert pauses[-1] == module.LONGEST_PAUSE
     feed.list()
     assert feed.suffer(AWAY) == module.FIRST_PAUSE
+
+
+def test_watches_that_end_at_once_are_made_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    feed, _changes = made(Watched([document("7")], [[bookmark("8")]] * 12))
+    pauses: list[float] = []
+    monkeypatch.setattr(feed.ended, "wait", pauses.append)
+    for _turn in range(12):
+        feed.watch("7")
+    assert pauses[0] == 0
+    assert all(first <= second for first, second in pairwise(pauses))
+    assert pauses[-1] == module.LONGEST_PAUSE
+
+
+@pytest.mark.parametrize("chunks", [[], [bookmark("8")]], ids=["nothing", "a bookmark"])
+def test_watches_that_last_follow_each_other(monkeypatch: pytest.MonkeyPatch, chunks: list[bytes]) -> None:
+    """A watch of a quiet namespace brings nothing until the server ends it; bookmarks are not promised."""
+    clock = itertools.count(0, module.WATCH_SECONDS)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    feed, _changes = made(Watched([document("7")], [chunks] * 12))
+    pauses: list[float] = []
+    monkeypatch.setattr(feed.ended, "wait", pauses.append)
+    for _turn in range(12):
+        feed.watch("7")
+    assert set(pauses) == {0}
 
 
 @pytest.mark.parametrize(("after", "pause"), [(None, module.FIRST_PAUSE), (0.0, module.FIRST_PAUSE), (7.0, 7.0)])

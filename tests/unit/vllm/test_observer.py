@@ -13,6 +13,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._vllm import obse
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.connection import Session
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import ApiError, ForbiddenError
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import (
+    Details,
     Pod,
     Question,
     Verdict,
@@ -76,7 +77,8 @@ class Watching:
 
 def test_a_rollout_that_is_complete_is_told_before_a_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     watching = Watching(monkeypatch, DONE)
-    assert watching.look() == ("verifying", 0.0)
+    verdict, pause = watching.observer.look()
+    assert (verdict.reason, verdict.phase, pause) == ("verifying", "loaded", 0.0)
     assert watching.asked == []
     assert watching.look() == (None, 0.0)
     assert watching.look() == (None, 0.0)
@@ -115,6 +117,16 @@ def test_a_rollout_that_is_not_complete_is_inspected(monkeypatch: pytest.MonkeyP
     assert reason not in (None, "verifying")
     assert pause == 1.0
     assert (watching.inspected, watching.asked) == (1, [])
+
+
+def test_what_was_read_of_a_pod_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    loading = replace(DONE, ready=0, pods=(replace(A, ready=False),))
+    watching = Watching(monkeypatch, loading)
+    read = replace(loading, details={"a": Details(serves=True)})
+    monkeypatch.setattr(watching.observer.inspector, "inspect", lambda _workload: read)
+    assert watching.look()[0] == "probe_misconfigured"
+    monkeypatch.setattr(watching.observer.inspector, "inspect", lambda _workload: DONE)
+    assert watching.look()[0] == "probe_failing"
 
 
 @pytest.mark.parametrize(

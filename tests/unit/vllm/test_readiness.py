@@ -108,10 +108,30 @@ def test_what_passes_by_itself_has_no_remedy() -> None:
 
 def test_progress(tmp_path: Path) -> None:
     path = tmp_path / "progress"
+    path.touch()
+    path.write_text("")
     teller(str(path), M, 1)(1.25, LOADING)
     teller(str(path), N, 2)(1234.5, Verdict(True, None, "two\nlines \udcff"))
     assert path.read_text() == "   1.2 s  loading: Pod p loads\nn: 1234.5 s  ready: two lines ?\n"
     teller(None, M, 1)(1.0, LOADING)
+
+
+def test_progress_that_nobody_wants_to_know_any_more(tmp_path: Path) -> None:
+    teller(str(tmp_path / "removed"), M, 1)(1.0, LOADING)
+    assert list(tmp_path.iterdir()) == []
+    teller(str(tmp_path), M, 1)(1.0, LOADING)
+
+
+def test_a_progress_file_that_a_user_names_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is missing means that the run was cancelled, which a new name must not mean."""
+    path, seen = tmp_path / "progress", list[bool]()
+    monkeypatch.setattr(vllm_ready, "end_with_parent", lambda given: seen.append(Path(given).exists()))
+    looks(monkeypatch, m=READY)
+    params = {**DEFAULTS, "model": "m", "url": "http://h", "progress_file": str(path)}
+    module: Any = SimpleNamespace(params=params, check_mode=False)
+    assert vllm_ready.execute(module)["ready"]
+    assert seen == [True]
+    assert path.read_text().endswith("ready: Model m generates\n")
 
 
 def member(**given: Any) -> dict[str, Any]:

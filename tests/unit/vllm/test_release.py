@@ -58,6 +58,7 @@ def test_each_release_has_its_own_objects() -> None:
     releases = listed(api := Lists(), "b", "a")
     assert api.asked == [(path, f"{LABEL} in (a,b)") for path in (DEPLOYMENTS, SETS, PODS)]
     assert releases.known()
+    assert not any(hasattr(feed, "thread") for feed in releases.feeds)
     assert [[each.name for each in releases.workload(name).pods] for name in "ab"] == [["a-1"], ["b-1", "b-2"]]
     assert [releases.workload(name).ready for name in "ab"] == [1, 0]
     assert releases.workload("c") == Workload()

@@ -165,13 +165,27 @@ MAIN_WAITS = container_status(state=waiting("PodInitializing"))
         ),
         ([container_status("proxy")], [container_status(ready=False, started=False)], "loading", "m-1-a"),
         (
+            [container_status("proxy", ready=False)],
+            [container_status(ready=False, started=False)],
+            "loading",
+            "m-1-a",
+        ),
+        (
             [],
             [container_status("log"), container_status(state=waiting("CrashLoopBackOff"), last=terminated(1))],
             "crash",
             "container vllm",
         ),
     ],
-    ids=["runs", "has no image", "ends", "is done", "is a sidecar", "none, but a second container"],
+    ids=[
+        "runs",
+        "has no image",
+        "ends",
+        "is done",
+        "is a sidecar",
+        "is a sidecar that is not ready either",
+        "none, but a second container",
+    ],
 )
 def test_init_containers(
     inits: list[dict[str, object]], containers: list[dict[str, object]], reason: str, told: str

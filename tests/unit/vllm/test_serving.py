@@ -54,7 +54,11 @@ OF_MODELS = [
     ("key missing", Answer(401, NO_KEY), "unauthorised", "loaded"),
     ("key wrong for a gateway", Answer(403, {"error": {"message": "no"}}), "unauthorised", "loaded"),
     ("redirect", Answer(302, detail="leads to http://sso/"), "not_vllm", "loaded"),
+    ("choices", Answer(300), "not_vllm", "loaded"),
     ("not modified", Answer(304), "not_vllm", "loaded"),
+    ("end of what is redirected", Answer(399), "not_vllm", "loaded"),
+    ("bad request", Answer(400), "refused", "loaded"),
+    ("end of what is refused", Answer(499), "refused", "loaded"),
     ("no such path", Answer(404, {"detail": "Not Found"}), "refused", "loaded"),
     ("method refused", Answer(405), "refused", "loaded"),
     ("too many requests", Answer(429), "busy", "loaded"),
@@ -107,6 +111,14 @@ def test_round(probe: Probe, reason: str | None) -> None:
     assert (verdict.ready, verdict.reason) == (reason is None, reason)
     assert verdict.phase == ("serving" if reason else "verified")
     assert verdict.served_models == ("m", "alias")
+
+
+@pytest.mark.parametrize(
+    ("health", "told"),
+    [(Answer(503), "503"), (REFUSED, "refused Connection refused"), (Answer(500, detail="x"), "500 x")],
+)
+def test_what_is_told_of_health(health: Answer, told: str) -> None:
+    assert judge_probe(asked(completion(), health=health), ONE).msg == f"/health after the completion: {told}"
 
 
 def test_what_is_told_of_success() -> None:
