@@ -315,7 +315,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_aas.inference.plugins.module_utils._module import run_module
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.lifeline import end_with_parent
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import PHASES
-from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.readiness import wait_until_ready
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.readiness import (
+    make_progress_file,
+    wait_until_ready,
+)
 
 MODEL: dict[str, Any] = {
     "model": {"type": "str"},
@@ -363,6 +366,7 @@ ARGUMENTS: dict[str, Any] = {
 
 def execute(module: AnsibleModule) -> dict[str, Any]:
     """Wait, and fail with the reason if a model did not become ready."""
+    make_progress_file(module.params["progress_file"])
     end_with_parent(module.params["progress_file"])
     return wait_until_ready(module.params, once=module.check_mode)
 

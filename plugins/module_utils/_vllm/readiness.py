@@ -148,6 +148,20 @@ def teller(progress_file: str | None, target: Target, among: int) -> Tell:
     return tell
 
 
+def make_progress_file(path: str | None) -> None:
+    """Make the file for the progress if it is not there. One that goes later means that nobody waits any more.
+
+    Raises:
+        InvalidInputError: it cannot be written.
+    """
+    if not path:
+        return
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise InvalidInputError("Invalid progress_file", str(error), "Name a file that can be written.") from error
+
+
 def append(path: str, line: bytes) -> None:
     """Write at the end of a file that is there. Whoever removed it does not want to know."""
     with suppress(OSError):
