@@ -113,17 +113,18 @@ class Feed:
         """Take changes in until the server ends the watch, and return the version to go on from."""
         self.ended.wait(pause_after(self.short_watches - 1))
         begin = time.monotonic()
-        self.short_watches += 1
         query = {"labelSelector": self.selector, "watch": "1", "allowWatchBookmarks": "true"}
         query |= {"resourceVersion": version, "timeoutSeconds": str(WATCH_SECONDS)}
-        with self.kube.opened(self.path, WATCH_SECONDS + GRACE_SECONDS, **query) as response:
-            self.recover()
-            for line in lines(response.stream(None)):
-                version = self.take(json.loads(line)) or version
-                if self.ended.is_set():
-                    break
-                if time.monotonic() - begin > SHORT_WATCH_SECONDS:
-                    self.short_watches = 0
+        try:
+            with self.kube.opened(self.path, WATCH_SECONDS + GRACE_SECONDS, **query) as response:
+                self.recover()
+                for line in lines(response.stream(None)):
+                    version = self.take(json.loads(line)) or version
+                    if self.ended.is_set():
+                        break
+        finally:
+            lasted = time.monotonic() - begin > SHORT_WATCH_SECONDS
+            self.short_watches = 0 if lasted else self.short_watches + 1
         return version
 
     def take(self, event: Json) -> str:

@@ -13,6 +13,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.diagnosis i
     holders_of,
     lacking,
     oversized_request,
+    unhealthy,
     wanted_details,
 )
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import ApiError, ForbiddenError, Kube
@@ -62,16 +63,20 @@ class Inspector:
 
     def details_of(self, pod: Pod) -> Details:
         """What was read last, or is read now if the pod has changed or some time has passed."""
-        last, now = self.readings.get(pod.uid), self.now()
-        lasts = SECONDS_BETWEEN_SURVEYS if "resources" in wanted_details(pod) else SECONDS_BETWEEN_READS
+        last, now, wanted = self.readings.get(pod.uid), self.now(), wanted_details(pod)
+        lasts = SECONDS_BETWEEN_SURVEYS if "resources" in wanted else SECONDS_BETWEEN_READS
         if last and last.pod == pod and now - last.moment < lasts:
             return last.details
-        reading = Reading(pod, now, self.read(pod))
+        reading = Reading(pod, now, self.read(pod, wanted))
         self.readings[pod.uid] = reading
         return reading.details
 
-    def read(self, pod: Pod) -> Details:
-        wanted, details = wanted_details(pod), Details()
+    def autopsy(self, pod: Pod) -> Details:
+        """What tells why a pod's container ended before the one that runs now."""
+        return self.read(pod, frozenset({"events", "log"}))
+
+    def read(self, pod: Pod, wanted: frozenset[str]) -> Details:
+        details = Details()
         path = f"/api/v1/namespaces/{self.namespace}"
         if "events" in wanted:
             selector = f"involvedObject.uid={pod.uid}"
@@ -83,7 +88,7 @@ class Inspector:
         if "resources" in wanted:
             oversized, _unused = self.attempt(lambda: self.oversized(pod), "")
             details = replace(details, oversized=oversized, holders=self.holders(pod))
-        if "serving" in wanted:
+        if "serving" in wanted and unhealthy(details.events):
             details = replace(details, serves=self.has_long_served(pod))
         return details
 

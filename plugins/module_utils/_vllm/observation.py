@@ -102,6 +102,7 @@ class Pod:
     status_reason: str = ""
     status_message: str = ""
     unschedulable: str = ""
+    gated: str = ""
     requests: tuple[tuple[str, str], ...] = ()
     container: str = ""
     initialises: bool = False

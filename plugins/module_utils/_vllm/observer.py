@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.connection import Session
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.diagnosis import judge_crash
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.inspector import Inspector
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import ApiError
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import (
@@ -18,15 +19,16 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation
     Workload,
     not_ready,
 )
-from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.probing import probe
-from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.release import Releases
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.probing import complete, probe
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.release import INSTANCE_LABEL, Releases
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.rollout import judge_workload
-from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.serving import judge_probe
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.serving import judge_completion, judge_probe
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.transport import Tls, api_proxy, port_forward
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.wait import Look
 
 # What the API server is not asked again for; budgets are looked at, and what was read of a pod in trouble ages.
 SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_TO_GENERATE = 1.0
 
 
 class UrlObserver:
@@ -94,14 +96,23 @@ class ReleaseObserver:
             workload = self.releases.workload(self.name)
         except ApiError as error:
             return Look(not_ready(error.reason, error.message), SECONDS_BETWEEN_LOOKS)
-        verdict = judge_workload(workload)
+        verdict = self.judge(workload)
         if verdict:
-            verdict = judge_workload(self.inspector.inspect(workload)) or verdict
             return Look(verdict, SECONDS_BETWEEN_LOOKS)
         if not self.complete:
             self.complete = True
             return Look(not_ready("verifying", "The rollout is complete", "loaded"))
         return self.ask(workload)
+
+    def judge(self, workload: Workload) -> Verdict | None:
+        """Say what keeps the rollout from being complete, or None. More is read of a pod that is in trouble."""
+        verdict = judge_workload(workload)
+        if verdict is None:
+            return None
+        if verdict.reason == "not_found":
+            namespace = self.releases.namespace
+            return replace(verdict, msg=f"{verdict.msg}: {INSTANCE_LABEL}={self.name} in namespace {namespace}")
+        return judge_workload(self.inspector.inspect(workload)) or verdict
 
     def ask(self, workload: Workload) -> Look:
         """Ask the pods, unless they were asked a moment ago and were not ready."""
@@ -114,11 +125,25 @@ class ReleaseObserver:
         for place, pod in enumerate(pods, start=1):
             verdict = self.put_to(pod)
             if not verdict.ready:
+                verdict = self.judge_since(pods) or verdict
                 # Half a request a second is left for the rest.
                 self.next_question = time.monotonic() + self.interval * place
                 break
         self.asked = replace(verdict, proof=" ".join(f"{pod.uid}/{pod.restarts}" for pod in pods))
         return Look(self.asked, max(0.0, self.next_question - time.monotonic()))
+
+    def judge_since(self, asked: Sequence[Pod]) -> Verdict | None:
+        """What has become of the release while its pods were asked, if that says more than they did."""
+        try:
+            workload = self.releases.workload(self.name)
+        except ApiError:
+            return None
+        restarts = {pod.uid: pod.restarts for pod in asked}
+        for pod in workload.pods:
+            if pod.restarts > restarts.get(pod.uid, pod.restarts):
+                reason, severity, told = judge_crash(pod, self.inspector.autopsy(pod))
+                return not_ready(reason, f"Pod {pod.name} was asked, and {told}", "serving", severity)
+        return self.judge(workload)
 
     def put_to(self, pod: Pod) -> Verdict:
         """Ask one pod's server."""
@@ -127,4 +152,8 @@ class ReleaseObserver:
         return verdict if verdict.ready else replace(verdict, msg=f"Pod {pod.name}: {verdict.msg}")
 
     def generates(self, pod: Pod) -> bool:
-        return self.put_to(pod).ready
+        """Whether a pod that is not Ready generates all the same, soon: nothing else is seen meanwhile."""
+        question = self.question
+        with self.route.session(self.releases, pod) as session:
+            answer = complete(session, question.names[0], question.api, min(SECONDS_TO_GENERATE, question.seconds))
+        return judge_completion(answer) is None

@@ -15,6 +15,9 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation
 # For questions that cost a server nothing.
 SECONDS_FOR_SMALL = 10.0
 SECONDS_BETWEEN_METRICS = 1.0
+# How a server that speaks TLS meets a plain request; by port-forward its end of a connection is not heard of.
+STRANGE_TO_HTTP = ("closed", "reset", "timeout", "malformed")
+SECONDS_FOR_TLS = 2.0
 TOKENS_OF_A_TEXT = 8
 
 # vLLM's counters and gauges; those of several engines are added up.
@@ -31,7 +34,7 @@ def probe(session: Session, question: Question, sleep: Callable[[float], None]) 
     """
     small = min(SECONDS_FOR_SMALL, question.seconds)
     models = session.ask("GET", "/v1/models", small)
-    if models.error == "closed" and session.meets_tls(small):
+    if models.error in STRANGE_TO_HTTP and session.meets_tls(min(SECONDS_FOR_TLS, small)):
         models = Answer(error="tls", detail="the server speaks TLS, and was asked without")
     if models.status != 200:
         return Probe(models)

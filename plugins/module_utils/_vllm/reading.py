@@ -78,13 +78,14 @@ def read_pod(pod: Json) -> Pod:
         status_reason=status.get("reason", ""),
         status_message=status.get("message", ""),
         unschedulable=unscheduled.get("message", "") if unscheduled.get("reason") == "Unschedulable" else "",
+        gated=unscheduled.get("message", "") if unscheduled.get("reason") == "SchedulingGated" else "",
         requests=tuple(requests_of(spec)),
         initialises=container in (status.get("initContainerStatuses") or ()),
         container=container.get("name") or spec["containers"][0]["name"],
         ready=condition(pod, "Ready").get("status") == "True",
         terminating="deletionTimestamp" in pod["metadata"],
         port=port_of(spec["containers"][0]),
-        probe_patience=probe_patience(spec["containers"][0]),
+        probe_patience=probe_patience(spec["containers"][0], started=bool(container.get("started"))),
         **read_container(container),
     )
 
@@ -108,13 +109,20 @@ def read_container(container: Json) -> dict[str, Any]:
 
 
 def current_container(status: Json) -> Json:
-    """The status of the init container that has not done its work, or else of the first container that is not ready."""
+    """The status of the container that a pod waits for.
+
+    While the others wait for the pod's initialization that is the init container that has not done its work. Otherwise
+    it is the first container that is not ready.
+    """
+    containers: Sequence[Json] = status.get("containerStatuses") or ({},)
+    first = next((each for each in containers if not each.get("ready")), containers[0])
+    if first.get("state", {}).get("waiting", {}).get("reason") != "PodInitializing":
+        return first
     for each in status.get("initContainerStatuses") or ():
         done = each.get("state", {}).get("terminated", {}).get("exitCode") == 0
         if not done and not (each.get("started") and each.get("ready")):
             return dict(each)
-    containers: Sequence[Json] = status.get("containerStatuses") or ({},)
-    return dict(next((each for each in containers if not each.get("ready")), containers[0]))
+    return first
 
 
 def port_of(container: Json) -> int:
@@ -124,17 +132,14 @@ def port_of(container: Json) -> int:
     return int((named or ports)[0].get("containerPort", 8000))
 
 
-def probe_patience(container: Json) -> float:
-    """Seconds within which the probes of a container notice that it serves."""
-    probes = [container[name] for name in ("startupProbe", "readinessProbe") if name in container]
-    return float(
-        sum(
-            probe.get("initialDelaySeconds", 0)
-            + probe.get("periodSeconds", 10) * max(1, probe.get("successThreshold", 1))
-            + probe.get("timeoutSeconds", 1)
-            for probe in probes
-        )
-    )
+def probe_patience(container: Json, *, started: bool) -> float:
+    """Seconds within which the probe that has to pass next notices that a container serves."""
+    name = "readinessProbe" if started or "startupProbe" not in container else "startupProbe"
+    if name not in container:
+        return 0.0
+    probe = container[name]
+    lasts = probe.get("periodSeconds", 10) * max(1, probe.get("successThreshold", 1)) + probe.get("timeoutSeconds", 1)
+    return float(probe.get("initialDelaySeconds", 0) + lasts)
 
 
 def requests_of(spec: Json) -> Iterable[tuple[str, str]]:

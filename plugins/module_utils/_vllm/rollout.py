@@ -30,6 +30,7 @@ ADVANCING = ("rollout", "scheduling", "starting", "loading")
 PASSING = re.compile(
     r"failed calling webhook|^(etcdserver|Timeout):|object has been modified|service ?account .*not found", re.I
 )
+CLAIM = re.compile(r"persistentvolumeclaim", re.IGNORECASE)
 # The kubelet's words for a container that waits: our reason, and what to tell.
 WAITING = {
     "ErrImageNeverPull": ("image_never_present", "its image is not on the node and may not be pulled"),
@@ -114,10 +115,13 @@ def judge_scheduling(pod: Pod, details: Details) -> Verdict:
     if details.oversized:
         told = f"Pod {pod.name} can never be scheduled: {details.oversized}"
         return not_ready("unschedulable", told, severity=PERMANENT)
+    if CLAIM.search(pod.unschedulable):
+        return not_ready("volume", f"Pod {pod.name} waits for a volume: {pod.unschedulable}")
     if pod.unschedulable:
         told = f"Pod {pod.name} waits for a node: {pod.unschedulable}"
         return not_ready("unschedulable", f"{told} {details.holders}".rstrip())
-    return not_ready("scheduling", f"Pod {pod.name} has not been scheduled yet")
+    gated = f": {pod.gated}" if pod.gated else ""
+    return not_ready("scheduling", f"Pod {pod.name} has not been scheduled yet{gated}")
 
 
 def judge_waiting(pod: Pod) -> Verdict:

@@ -13,8 +13,9 @@ from typing import NamedTuple, Protocol
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import PHASES, Verdict
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.reasons import FAILS_AT_ONCE
 
-# One success may be an engine's last: a server can die right after the token that it generated.
-SUCCESSES_IN_A_ROW = 2
+# One success may be an engine's last: a server can die right after the token that it generated, and some of its
+# parts outlive it by 0.1 s (vLLM 0.32.0).
+SECONDS_BETWEEN_SUCCESSES = 0.15
 
 
 class Clock(Protocol):
@@ -141,7 +142,7 @@ def wait(
     """
     begin = clock.now()
     outcome = Outcome(Verdict(False, None, "Nothing was observed"), Timeline())
-    successes = 0
+    first_success: float | None = None
     while True:
         verdict, pause = observe()
         now = clock.now() - begin
@@ -149,10 +150,14 @@ def wait(
         if (verdict.reason, verdict.msg) != (earlier.reason, earlier.msg):
             tell(now, verdict)
         outcome.note(verdict, now)
-        successes = (successes if earlier.proof == verdict.proof else 0) + 1 if verdict.ready else 0
-        if successes >= SUCCESSES_IN_A_ROW or patience.once or is_hopeless(verdict, patience):
+        if patience.once or is_hopeless(verdict, patience):
             return outcome
         if verdict.ready:
+            if first_success is None or not earlier.ready or earlier.proof != verdict.proof:
+                first_success = now
+            elif now - first_success >= SECONDS_BETWEEN_SUCCESSES:
+                return outcome
+            clock.sleep(max(0.0, SECONDS_BETWEEN_SUCCESSES - (now - first_success)))
             continue
         left = outcome.timeline.remaining(patience.budgets, now)
         if now >= patience.timeout or left <= 0:

@@ -8,6 +8,7 @@ import gzip
 import http.client
 import json
 import socket
+import ssl
 import zlib
 from typing import Any
 
@@ -162,11 +163,16 @@ def test_a_name_that_cannot_be_one(host: str) -> None:
         (http.client.BadStatusLine("x"), "malformed"),
         (http.client.IncompleteRead(b"x", 1), "malformed"),
         (zlib.error("x"), "malformed"),
+        (ssl.SSLCertVerificationError("x"), "tls"),
+        (ssl.SSLEOFError("x"), "closed"),
+        (UnicodeError("label empty or too long"), "resolve"),
+        (ValueError("Invalid header value b'Bearer secret'"), "malformed"),
     ],
 )
 def test_kind_of_failure(error: Exception, kind: str) -> None:
     assert failure(error).error == kind
     assert failure(error).detail
+    assert "secret" not in failure(error).detail
 
 
 @pytest.mark.parametrize(

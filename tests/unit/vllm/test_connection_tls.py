@@ -16,7 +16,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._errors import In
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.connection import Session
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.transport import Tls
 
-from tests.unit.vllm.sockets import Behaviour, dripping, raw, says, serving, silent
+from tests.unit.vllm.sockets import Behaviour, dripping, keeps, raw, says, serving, silent, whole
 
 SECONDS = 1.0
 HELLO = says(b'{"a": 1}')
@@ -80,6 +80,14 @@ def test_http_to_a_port_with_tls(server_side: ssl.SSLContext) -> None:
     with serving(HELLO, server_side) as server, server.session() as session:
         assert session.ask("GET", "/", SECONDS).error in ("closed", "reset")
         assert session.meets_tls(SECONDS)
+
+
+def test_a_connection_is_given_up_before_tls_is_looked_for() -> None:
+    with serving(keeps(whole(b"{}"), b"")) as server, server.session() as session:
+        assert session.ask("GET", "/", SECONDS).error is None
+        assert not session.meets_tls(SECONDS)
+        assert session.connection is None
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("behave", [HELLO, lambda peer: None, silent], ids=["answers", "closes", "says nothing"])

@@ -121,7 +121,12 @@ def test_a_kubeconfig_that_is_just_being_written_does_not_end_the_feed() -> None
 
 @pytest.mark.parametrize(
     ("watch", "what"),
-    [([TOO_OLD], "each watch is too old"), (GONE, "each watch is refused"), ([], "each watch ends at once")],
+    [
+        ([TOO_OLD], "each watch is too old"),
+        (GONE, "each watch is refused"),
+        ([], "each watch ends at once"),
+        (NO_WATCH, "it may only be listed"),
+    ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_an_api_server_is_not_asked_at_full_speed(watch: Sequence[Chunk] | ApiError, what: str) -> None:

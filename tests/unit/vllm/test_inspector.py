@@ -39,6 +39,9 @@ def denied(what: str) -> ForbiddenError:
     return ForbiddenError("The Kubernetes API forbids to look", what)
 
 
+UNHEALTHY = {"reason": "Unhealthy", "message": "Readiness probe failed: HTTP probe failed with statuscode: 404"}
+
+
 class Looking:
     """An inspector with its clock, its API server and the model server that it asks."""
 
@@ -74,7 +77,7 @@ class Looking:
     ],
 )
 def test_what_is_read(pod: Pod, asked: list[str], questions: int) -> None:
-    looking = Looking()
+    looking = Looking(events=[UNHEALTHY])
     looking.details(pod)
     assert (looking.api.asked, looking.questions) == (asked, questions)
 
@@ -155,7 +158,7 @@ def test_one_pod_is_read_of_many_the_worst_one() -> None:
 
 
 def test_a_server_that_works_counts_after_its_probes_should_have_noticed() -> None:
-    looking = Looking()
+    looking = Looking(events=[UNHEALTHY])
     looking.generates = True
     assert not looking.details(LOADING).serves
     assert not looking.details(LOADING, 14).serves
@@ -168,8 +171,14 @@ def test_a_server_that_works_counts_after_its_probes_should_have_noticed() -> No
     assert looking.details(LOADING, 3).serves
 
 
+def test_a_server_of_which_no_probe_has_failed_is_not_asked() -> None:
+    looking = Looking(events=[{"reason": "Pulled", "message": "Container image present"}])
+    looking.details(LOADING)
+    assert looking.questions == 0
+
+
 def test_each_pod_has_its_own_patience() -> None:
-    looking = Looking()
+    looking = Looking(events=[UNHEALTHY])
     looking.generates = True
     looking.details(LOADING)
     assert not looking.details(replace(LOADING, uid="other"), 16).serves

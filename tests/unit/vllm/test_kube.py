@@ -24,12 +24,13 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import
     api_error,
     configuration_of,
 )
+from kubernetes import config
 
 from tests.unit.vllm.sockets import Behaviour, Listening, raw, says, serving
 
 
 def kubeconfig(path: Path, port: int, key: str = "t") -> str:
-    config = {
+    settings = {
         "current-context": "here",
         "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
         "users": [{"name": "u", "user": {"token": key}}],
@@ -38,7 +39,7 @@ def kubeconfig(path: Path, port: int, key: str = "t") -> str:
             {"name": "there", "context": {"cluster": "c", "user": "nobody"}},
         ],
     }
-    path.write_text(json.dumps(config))
+    path.write_text(json.dumps(settings))
     return str(path)
 
 
@@ -172,6 +173,32 @@ def test_a_kubeconfig_that_is_none(tmp_path: Path, content: str | None) -> None:
         path.write_text(content)
     with pytest.raises(InferenceError, match="No usable kubeconfig"):
         configuration_of(str(path), None)
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "used"),
+    [
+        (None, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "account of the pod"),
+        (None, {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBECONFIG": "/k"}, "file"),
+        ("/k", {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "file"),
+        (None, {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "HOME": "with"}, "file"),
+        (None, {}, "file"),
+    ],
+)
+def test_which_credentials_are_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str | None, environment: dict[str, str], used: str
+) -> None:
+    (tmp_path / "with/.kube").mkdir(parents=True)
+    (tmp_path / "with/.kube/config").write_text("")
+    for name in ("KUBERNETES_SERVICE_HOST", "KUBECONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"HOME": "without", **environment}.items():
+        monkeypatch.setenv(name, str(tmp_path / value) if name == "HOME" else value)
+    seen: list[str] = []
+    monkeypatch.setattr(config, "load_kube_config", lambda *_given: seen.append("file"))
+    monkeypatch.setattr(config, "load_incluster_config", lambda **_given: seen.append("account of the pod"))
+    configuration_of(given, None)
+    assert seen == [used]
 
 
 def test_a_context_that_is_none(tmp_path: Path) -> None:

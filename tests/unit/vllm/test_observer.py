@@ -116,7 +116,7 @@ def test_a_rollout_that_is_not_complete_is_inspected(monkeypatch: pytest.MonkeyP
     reason, pause = watching.look()
     assert reason not in (None, "verifying")
     assert pause == 1.0
-    assert (watching.inspected, watching.asked) == (1, [])
+    assert (watching.inspected, watching.asked) == (int(workload.found), [])
 
 
 def test_what_was_read_of_a_pod_counts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,13 +190,23 @@ def test_a_rollout_that_breaks_is_seen_between_two_questions(monkeypatch: pytest
 def test_what_a_pod_lacks_is_told_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     releases = SimpleNamespace(kube=None, namespace="ns", once=True)
     observer = ReleaseObserver(cast(Releases, releases), "m", QUESTION, Route(), False, 1.0)
-    answers = iter([BAD, GOOD, BAD, GOOD])
+    answers = iter([BAD, GOOD])
     monkeypatch.setattr(module, "probe", lambda *_given: None)
     monkeypatch.setattr(module, "judge_probe", lambda *_given: next(answers))
     monkeypatch.setattr(module.Route, "session", lambda *_given: Session(lambda _seconds: cast(Any, None)))
     assert observer.put_to(A).msg == "Pod a: says nothing"
     assert observer.put_to(A) == GOOD
+
+
+def test_whether_a_pod_generates_is_asked_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
+    releases = SimpleNamespace(kube=None, namespace="ns", once=True)
+    observer = ReleaseObserver(cast(Releases, releases), "m", QUESTION, Route(), False, 1.0)
+    asked: list[Any] = []
+    monkeypatch.setattr(module, "complete", lambda _session, *given: asked.append(given))
+    monkeypatch.setattr(module, "judge_completion", lambda _answer: BAD if len(asked) == 1 else None)
+    monkeypatch.setattr(module.Route, "session", lambda *_given: Session(lambda _seconds: cast(Any, None)))
     assert [observer.generates(A), observer.generates(A)] == [False, True]
+    assert asked == [(QUESTION.names[0], QUESTION.api, 1.0)] * 2
 
 
 @pytest.mark.parametrize(

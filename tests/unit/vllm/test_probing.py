@@ -18,6 +18,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.probing import (
     SECONDS_BETWEEN_METRICS,
     SECONDS_FOR_SMALL,
+    SECONDS_FOR_TLS,
     complete,
     probe,
 )
@@ -63,9 +64,9 @@ SLEEP = f"sleep {SECONDS_BETWEEN_METRICS:g}"
 SCRIPTS = [
     ("healthy", {LIST: [MODELS], COMPLETE: [completion()], HEALTH: [HEALTHY]}, [LIST, COMPLETE, HEALTH]),
     ("not up", {LIST: [REFUSED]}, [LIST]),
-    ("hangs", {LIST: [LATE]}, [LIST]),
+    ("hangs", {LIST: [LATE]}, [LIST, f"TLS within {SECONDS_FOR_TLS:g}"]),
     ("refuses the list", {LIST: [Answer(503)]}, [LIST]),
-    ("closes without a word", {LIST: [CLOSED]}, [LIST, f"TLS within {SECONDS_FOR_SMALL:g}"]),
+    ("closes without a word", {LIST: [CLOSED]}, [LIST, f"TLS within {SECONDS_FOR_TLS:g}"]),
     ("refuses the completion", {LIST: [MODELS], COMPLETE: [Answer(500)]}, [LIST, COMPLETE]),
     ("dies of the completion", {LIST: [MODELS], COMPLETE: [CLOSED]}, [LIST, COMPLETE]),
     (

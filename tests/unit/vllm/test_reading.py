@@ -91,6 +91,7 @@ def test_only_pods_of_the_newest_revision_count_by_name() -> None:
 UNSCHEDULABLE = condition("PodScheduled", "False", "Unschedulable", "0/2 nodes are available")
 GATED = condition("PodScheduled", "False", "SchedulingGated", "Scheduling is blocked")
 REQUESTS = {"resources": {"requests": {"cpu": "2", "nvidia.com/gpu": "1"}, "limits": {"nvidia.com/gpu": "1"}}}
+MAIN_WAITS = container_status(state=waiting("PodInitializing"))
 PLAIN = Pod(
     "m-1-a", "pod-m-1-a", "n1", "Running", container="vllm", pulled=True, running=True, started=True, ready=True
 )
@@ -128,11 +129,17 @@ PLAIN = Pod(
         ({"containers": [container_status(imageID="")]}, {"pulled": True}),
         ({"containers": [container_status("log"), container_status(ready=False)]}, {"container": "vllm"}),
         ({"containers": [container_status("log"), container_status()]}, {"container": "log", "ready": True}),
-        ({"inits": [container_status("fetch", waiting("PodInitializing"))]}, {"container": "fetch", "running": False}),
+        (
+            {"inits": [container_status("fetch", waiting("PodInitializing"))], "containers": [MAIN_WAITS]},
+            {"container": "fetch", "running": False},
+        ),
         ({"inits": [container_status("fetch", terminated(0, "Completed"))]}, {"container": "vllm"}),
-        ({"inits": [container_status("fetch", terminated(1))]}, {"container": "fetch", "exit_code": 1}),
+        (
+            {"inits": [container_status("fetch", terminated(1))], "containers": [MAIN_WAITS]},
+            {"container": "fetch", "exit_code": 1},
+        ),
         ({"inits": [container_status("proxy")]}, {"container": "vllm"}),
-        ({"inits": [container_status("proxy", ready=False)]}, {"container": "proxy"}),
+        ({"inits": [container_status("proxy", ready=False)]}, {"container": "vllm"}),
         ({"container": {"ports": [{"containerPort": 9000}]}}, {"port": 9000}),
     ],
 )
@@ -158,17 +165,19 @@ def test_port(ports: list[Json] | None, port: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("probes", "seconds"),
+    ("probes", "started", "seconds"),
     [
-        ({}, 0),
-        ({"livenessProbe": {"periodSeconds": 99}}, 0),
-        ({"readinessProbe": {}}, 11),
-        (PROBES, 6 + 15),
-        ({"readinessProbe": {"initialDelaySeconds": 60, "periodSeconds": 5, "successThreshold": 3}}, 76),
+        ({}, False, 0),
+        ({"livenessProbe": {"periodSeconds": 99}}, False, 0),
+        ({"readinessProbe": {}}, False, 11),
+        (PROBES, False, probe_patience({"readinessProbe": PROBES["startupProbe"]}, started=True)),
+        (PROBES, True, probe_patience({"readinessProbe": PROBES["readinessProbe"]}, started=True)),
+        ({"startupProbe": {}}, True, 0),
+        ({"readinessProbe": {"initialDelaySeconds": 60, "periodSeconds": 5, "successThreshold": 3}}, True, 76),
     ],
 )
-def test_probe_patience(probes: Json, seconds: float) -> None:
-    assert probe_patience({"name": "c", **probes}) == seconds
+def test_probe_patience(probes: Json, started: bool, seconds: float) -> None:
+    assert probe_patience({"name": "c", **probes}, started=started) == seconds
 
 
 def test_requests_are_those_of_each_container() -> None:

@@ -95,6 +95,7 @@ HEAD = "Handshake status 403 Forbidden -+-+- {'content-length': '350'} -+-+- "
         ('x {"kind":"Status","message":"pods \\"p\\" not found"}', 'pods "p" not found', ConnectionResetError),
         ('x {"kind":"Status","message":', 'x {"kind":"Status","message":', ConnectionResetError),
         ('x {"kind":"Status"}', 'x {"kind":"Status"}', ConnectionResetError),
+        ('x {"kind":"Status","message":"it is forbidden"}', "it is forbidden", ConnectionForbiddenError),
         ("[Errno 111] Connection refused", "[Errno 111] Connection refused", ConnectionResetError),
         ("", "", ConnectionResetError),
     ],
@@ -153,6 +154,17 @@ def test_proxy(prefix: str, tls: Tls | None, path: str) -> None:
         with Session(connect, base_path) as session:
             assert session.ask("GET", "/v1/models", 5.0).payload == {"a": 1}
     assert server.requests[0].startswith(f"GET {path}/v1/models HTTP/1.1".encode())
+
+
+def test_proxy_with_tls(certificate: Path) -> None:
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_side.load_cert_chain(certificate)
+    with serving(says(b'{"a": 1}'), server_side) as server:
+        api = kube(f"https://127.0.0.1:{server.port}")
+        api.configuration.ssl_ca_cert = str(certificate)
+        connect, base_path = api_proxy(api, "ns", "p", 8000, None)
+        with Session(connect, base_path) as session:
+            assert session.ask("GET", "/v1/models", 5.0).payload == {"a": 1}
 
 
 def test_proxy_behind_another_proxy() -> None:

@@ -46,7 +46,7 @@ ALL = [READY, READY_B, READY_URL, SCHEDULING, STARTING, LOADING, CRASH, WRONG, S
         ([READY_URL], "permanent", None, 2, ""),
         ([LOADING, READY_URL], "permanent", None, 3, ""),
         ([READY_URL, LOADING, READY_URL], "permanent", None, 4, ""),
-        ([READY, READY_URL, LOADING], "permanent", "loading", 19, "timeout"),
+        ([READY, READY_URL, LOADING], "permanent", "loading", 18, "timeout"),
         ([READY, WRONG], "permanent", "wrong_name", 2, ""),
         ([LOADING], "permanent", "loading", 17, "timeout"),
         ([WRONG], "permanent", "wrong_name", 1, ""),
@@ -108,7 +108,7 @@ def test_a_cause_that_never_passes_counts_before_a_budget() -> None:
 
 def test_a_change_ends_a_sleep() -> None:
     script = Script([LOADING, LOADING, READY], NumberClock(change_after=0.01))
-    assert script.run(Patience(10)).seconds == pytest.approx(4 * LOOK_SECONDS + 2 * 0.01)
+    assert script.run(Patience(10)).seconds == pytest.approx(5 * LOOK_SECONDS + 4 * 0.01)
 
 
 def test_no_sleep_is_longer_than_what_is_left() -> None:
