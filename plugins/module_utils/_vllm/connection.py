@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import queue
 import socket
 import ssl
@@ -16,13 +17,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import Answer
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.text import LONGEST, readable
 
 # More than the longest honest answer to a completion of one token or a list of models.
-MAX_BODY_BYTES = 4 * 1024 * 1024
-LONGEST_DETAIL = 200
+MAX_BODY_BYTES = 1024 * 1024
+LEAST_SECONDS = 0.05
 
 # Opens a connection within a number of seconds; what it returns is connected.
 Connect = Callable[[float], http.client.HTTPConnection]
+
+
+class TooLargeError(http.client.HTTPException):
+    """An answer that is longer than any honest one."""
 
 
 class ConnectionForbiddenError(ConnectionError):
@@ -36,12 +42,20 @@ class Session:
         connect: leads to the server.
         base_path: the path before /v1.
         headers: sent with each request.
+        deadline: the moment (of time.monotonic) after which nothing is waited for any more.
     """
 
-    def __init__(self, connect: Connect, base_path: str = "", headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        base_path: str = "",
+        headers: Mapping[str, str] | None = None,
+        deadline: float = math.inf,
+    ) -> None:
         self.connect = connect
         self.base_path = base_path
         self.headers = dict(headers or {})
+        self.deadline = deadline
         self.connection: http.client.HTTPConnection | None = None
 
     def __enter__(self) -> Session:
@@ -60,8 +74,9 @@ class Session:
 
         Redirects are never followed.
         """
+        seconds = min(seconds, max(LEAST_SECONDS, self.deadline - time.monotonic()))
         deadline = time.monotonic() + seconds
-        late = Answer(error="timeout", detail=f"no answer within {seconds:g} s")
+        late = Answer(error="timeout", detail=f"no answer within {seconds:.3g} s")
         try:
             if self.connection is None:
                 self.connection = within(seconds, self.connect)
@@ -82,7 +97,7 @@ class Session:
 
     def meets_tls(self, seconds: float) -> bool:
         """Whether the server, which closes a plain connection without a word, answers the beginning of a TLS one."""
-        context = ssl.create_default_context()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         self.close()
         try:
@@ -104,15 +119,45 @@ class Session:
             headers["Content-Type"] = "application/json"
         connection.request(method, self.base_path + path, sent, headers)
         response = connection.getresponse()
+        response.fp = Limited(response.fp)  # type: ignore[assignment]
         content = response.read(MAX_BODY_BYTES + 1)
-        if response.length and len(content) <= MAX_BODY_BYTES:
+        if response.length:
             # A limited read takes the end of the stream for the end of the body.
-            raise http.client.IncompleteRead(content[:LONGEST_DETAIL], response.length)
+            raise http.client.IncompleteRead(content[:100], response.length)
         if response.will_close or not response.isclosed():
             self.close()
         if response.headers.get("Content-Encoding", "").lower() in ("gzip", "deflate"):
             content = inflated(content)
         return read(response.status, content, response.headers.get("Location", ""))
+
+
+class Limited:
+    """What is read of a response, which is no more than an honest answer is long, whatever the response says."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+        self.left = MAX_BODY_BYTES
+
+    def read(self, amount: int | None = None) -> bytes:
+        return self.take(self.file.read(self.bounded(amount)))
+
+    def readline(self, amount: int | None = None) -> bytes:
+        return self.take(self.file.readline(self.bounded(amount)))
+
+    def bounded(self, amount: int | None) -> int:
+        return self.left + 1 if amount is None or amount < 0 else min(amount, self.left + 1)
+
+    def take(self, content: bytes) -> bytes:
+        self.left -= len(content)
+        if self.left < 0:
+            raise TooLargeError(f"more than {MAX_BODY_BYTES} bytes")
+        return content
+
+    def close(self) -> None:
+        self.file.close()
+
+    def flush(self) -> None:
+        self.file.flush()
 
 
 class Cutter:
@@ -192,7 +237,7 @@ def read(status: int, content: bytes, location: str = "") -> Answer:
     """Return the answer that a body holds; only JSON counts as a payload."""
     if len(content) > MAX_BODY_BYTES:
         return Answer(status, error="too_large", detail=f"the body is larger than {MAX_BODY_BYTES} bytes")
-    text = f"leads to {location[:LONGEST_DETAIL]}" if location else readable(content)
+    text = readable(f"leads to {location}" if location else content[: 4 * LONGEST].decode(errors="replace"))
     if not content:
         return Answer(status, detail=text)
     try:
@@ -201,16 +246,11 @@ def read(status: int, content: bytes, location: str = "") -> Answer:
         return Answer(status, detail=text, text=content.decode(errors="replace"))
 
 
-def readable(content: bytes) -> str:
-    """The beginning of a body, in one line."""
-    text = content[:LONGEST_DETAIL].decode(errors="replace")
-    return "".join(character if character.isprintable() else " " for character in text).strip()
-
-
 def failure(error: Exception) -> Answer:
     """Name the kind of a failure that came instead of an answer."""
     kinds: tuple[tuple[type[Exception], str], ...] = (
         (ConnectionForbiddenError, "forbidden"),
+        (TooLargeError, "too_large"),
         (ssl.SSLEOFError, "closed"),
         (ssl.SSLZeroReturnError, "closed"),
         (ssl.SSLError, "tls"),
@@ -226,5 +266,5 @@ def failure(error: Exception) -> Answer:
     )
     kind = next((name for cause, name in kinds if isinstance(error, cause)), "malformed")
     # Only the kinds above are known to repeat nothing of a request, which may hold a key.
-    told = "" if type(error) is ValueError else readable(str(error).encode(errors="replace"))
+    told = "" if type(error) is ValueError else readable(str(error))
     return Answer(error=kind, detail=told or type(error).__name__)

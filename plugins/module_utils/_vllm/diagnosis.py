@@ -10,9 +10,9 @@ from decimal import Decimal
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import Details, Event, Pod
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.reasons import PERMANENT, REASONS, SUSPECT
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.text import readable
 
 LAST_LINES = 3
-LONGEST_LINE = 300
 # A pattern can take a time that grows with the square of a line's length.
 LONGEST_SEARCHED = 2000
 
@@ -70,7 +70,7 @@ def cause_of(lines: Sequence[str]) -> tuple[str, str] | None:
     for reason, pattern in CAUSES:
         for line in lines:
             if pattern.search(line[:LONGEST_SEARCHED]):
-                return reason, shortened(line)
+                return reason, readable(line)
     return None
 
 
@@ -93,20 +93,14 @@ def last_words(pod: Pod, details: Details) -> str:
     """The end of a container's log, as far as it may be read."""
     lines = [line for line in details.log or pod.exit_message.splitlines() if line.strip()]
     if lines:
-        return f"; its last lines: {' | '.join(map(shortened, lines[-LAST_LINES:]))}"
+        return f"; its last lines: {' | '.join(map(readable, lines[-LAST_LINES:]))}"
     return f"; {details.missing}" if details.missing else "; its log is empty"
-
-
-def shortened(line: str) -> str:
-    """A line as a message can hold it."""
-    text = "".join(character if character.isprintable() else " " for character in line.strip())
-    return text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]}…"
 
 
 def unhealthy(events: Sequence[Event]) -> str:
     """What a probe was last answered."""
     messages = [event.message for event in events if event.reason == "Unhealthy"]
-    return f" ({shortened(messages[-1])})" if messages else ""
+    return f" ({readable(messages[-1])})" if messages else ""
 
 
 def is_node_lost(events: Sequence[Event]) -> bool:
@@ -120,7 +114,7 @@ def judge_volume(events: Sequence[Event]) -> tuple[str, str] | None:
     told = [event.message for event in events if event.reason in VOLUME_EVENTS]
     if not told:
         return None
-    return ("config_missing" if MISSING_SOURCE.search(told[-1]) else "volume"), shortened(told[-1])
+    return ("config_missing" if MISSING_SOURCE.search(told[-1]) else "volume"), readable(told[-1])
 
 
 def judge_pull(message: str) -> tuple[str, str]:

@@ -31,6 +31,9 @@ SILENCE_SECONDS = WATCH_SECONDS + GRACE_SECONDS
 SECONDS_BETWEEN_LISTS = 3.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 SHORT_WATCH_SECONDS = 1.0
+LONGEST_RETRY_AFTER = 10.0
+# Watches that bring nothing and end at once may not be watches at all.
+MOST_SHORT_WATCHES = 3
 MAX_LINE_BYTES = 16 * 1024 * 1024
 
 
@@ -89,6 +92,8 @@ class Feed:
     def list(self) -> str:
         """Read everything, and return the version from which to watch on."""
         document = self.kube.get(self.path, labelSelector=self.selector)
+        if "items" not in document:
+            raise ApiError("The Kubernetes API answered a list with something else", str(document.get("message", "")))
         self.objects = {item["metadata"]["uid"]: item for item in document.get("items") or ()}
         self.recover()
         self.changed(None)
@@ -103,6 +108,9 @@ class Feed:
         while not self.ended.is_set():
             if not self.may_watch:
                 self.ended.wait(SECONDS_BETWEEN_LISTS)
+                return
+            if self.short_watches > MOST_SHORT_WATCHES and not self.ended.wait(pause_after(self.short_watches)):
+                self.short_watches -= 1
                 return
             try:
                 version = self.watch(version)
@@ -158,7 +166,7 @@ class Feed:
         if self.failures > 1 or not self.listed:
             self.error = error
             self.changed(None)
-        return max(pause_after(self.failures), error.retry_after or 0.0)
+        return max(pause_after(self.failures), min(LONGEST_RETRY_AFTER, error.retry_after or 0.0))
 
 
 def pause_after(failures: int) -> float:

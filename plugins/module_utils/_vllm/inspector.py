@@ -86,8 +86,8 @@ class Inspector:
             log, missing = self.attempt(lambda: self.log(f"{path}/pods/{pod.name}/log", pod), [])
             details = replace(details, log=tuple(log), missing=missing or details.missing)
         if "resources" in wanted:
-            oversized, _unused = self.attempt(lambda: self.oversized(pod), "")
-            details = replace(details, oversized=oversized, holders=self.holders(pod))
+            oversized, missing = self.attempt(lambda: self.oversized(pod), "")
+            details = replace(details, oversized=oversized, holders=self.holders(pod), missing=missing)
         if "serving" in wanted and unhealthy(details.events):
             details = replace(details, serves=self.has_long_served(pod))
         return details

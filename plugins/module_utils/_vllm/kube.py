@@ -104,7 +104,10 @@ class Kube:
         Raises:
             InferenceError: it is not there, or may not be read.
         """
-        data = self.get(f"/api/v1/namespaces/{namespace}/secrets/{name}").get("data") or {}
+        try:
+            data = self.get(f"/api/v1/namespaces/{namespace}/secrets/{name}").get("data") or {}
+        except MissingError as error:
+            raise InferenceError("Cannot read api_key_secret", error.why, "Correct it, or make the Secret.") from error
         if key not in data:
             raise InferenceError(f"Secret {namespace}/{name} has no key {key}", remedy="Correct api_key_secret.")
         return base64.b64decode(data[key]).decode(errors="replace").strip()
@@ -151,8 +154,9 @@ def configuration_of(kubeconfig: str | None, context: str | None) -> Any:
         else:
             config.load_kube_config(kubeconfig, context, settings)
     except (config.ConfigException, OSError, ValueError, TypeError, KeyError, AttributeError, YAMLError) as error:
+        where = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
         raise InferenceError(
-            "No usable kubeconfig",
+            f"No usable kubeconfig {where}",
             str(error).splitlines()[0] if str(error) else type(error).__name__,
             "Set KUBECONFIG or the option kubeconfig to a readable file.",
         ) from error

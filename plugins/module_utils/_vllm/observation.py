@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.reasons import HEALS, REASONS
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.text import LONGEST_MESSAGE, readable
 
 PHASES = ("scheduled", "pulled", "started", "loaded", "serving", "verified")
 
@@ -172,4 +173,4 @@ def not_ready(
     Raises:
         KeyError: the reason is not a documented one.
     """
-    return Verdict(False, reason, msg, severity or REASONS[reason].severity, phase, served)
+    return Verdict(False, reason, readable(msg, LONGEST_MESSAGE), severity or REASONS[reason].severity, phase, served)

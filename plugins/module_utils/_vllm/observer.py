@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.connection import Session
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.diagnosis import judge_crash
@@ -29,6 +30,8 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.wait import
 # What the API server is not asked again for; budgets are looked at, and what was read of a pod in trouble ages.
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_TO_GENERATE = 1.0
+# Until it is worth a word that a release has not been read yet.
+SECONDS_TO_READ = 2.0
 
 
 class UrlObserver:
@@ -47,19 +50,27 @@ class UrlObserver:
 
 @dataclass(frozen=True)
 class Route:
-    """How the pods of a release are reached: by which transport, with which headers, and with TLS or without."""
+    """How the pods of a release are reached.
+
+    Args:
+        transport: port_forward or api_proxy.
+        authorise: makes the headers that their servers want; may have to ask the API server.
+        tls: how their certificates are verified, or None without TLS.
+        deadline: as a Session has it.
+    """
 
     transport: str = "port_forward"
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    authorise: Callable[[], Mapping[str, str]] = dict
     tls: Tls | None = None
+    deadline: float = math.inf
 
     def session(self, releases: Releases, pod: Pod) -> Session:
         kube, namespace = releases.kube, releases.namespace
         if self.transport == "api_proxy":
             connect, base_path = api_proxy(kube, namespace, pod.name, pod.port, self.tls)
-            return Session(connect, base_path, {**self.headers, **kube.credentials()})
+            return Session(connect, base_path, {**self.authorise(), **kube.credentials()}, self.deadline)
         connect = port_forward(kube, namespace, pod.name, pod.port, self.tls)
-        return Session(connect, "", self.headers)
+        return Session(connect, "", self.authorise(), self.deadline)
 
 
 class ReleaseObserver:
@@ -84,6 +95,7 @@ class ReleaseObserver:
         self.each_replica = each_replica
         self.interval = interval
         self.inspector = Inspector(releases.kube, releases.namespace, self.generates, time.monotonic)
+        self.begin = time.monotonic()
         self.asked = Verdict(False, None, "")
         self.next_question = 0.0
         # In check mode nobody looks a second time.
@@ -91,11 +103,17 @@ class ReleaseObserver:
 
     def look(self) -> Look:
         if not self.releases.known():
-            return Look(not_ready("rollout", "The release is being read"), SECONDS_BETWEEN_LOOKS)
+            silence = time.monotonic() - self.begin
+            if silence < SECONDS_TO_READ:
+                return Look(not_ready("rollout", "The release is being read"), SECONDS_BETWEEN_LOOKS)
+            told = f"The Kubernetes API cannot be reached: it has been silent for {silence:.0f} s"
+            return Look(not_ready("api_unreachable", told), SECONDS_BETWEEN_LOOKS)
         try:
-            workload = self.releases.workload(self.name)
+            return self.look_at(self.releases.workload(self.name))
         except ApiError as error:
             return Look(not_ready(error.reason, error.message), SECONDS_BETWEEN_LOOKS)
+
+    def look_at(self, workload: Workload) -> Look:
         verdict = self.judge(workload)
         if verdict:
             return Look(verdict, SECONDS_BETWEEN_LOOKS)
@@ -125,15 +143,17 @@ class ReleaseObserver:
         for place, pod in enumerate(pods, start=1):
             verdict = self.put_to(pod)
             if not verdict.ready:
-                verdict = self.judge_since(pods) or verdict
                 # Half a request a second is left for the rest.
                 self.next_question = time.monotonic() + self.interval * place
                 break
+        verdict = self.judge_since(pods, verdict) or verdict
         self.asked = replace(verdict, proof=" ".join(f"{pod.uid}/{pod.restarts}" for pod in pods))
         return Look(self.asked, max(0.0, self.next_question - time.monotonic()))
 
-    def judge_since(self, asked: Sequence[Pod]) -> Verdict | None:
+    def judge_since(self, asked: Sequence[Pod], answer: Verdict) -> Verdict | None:
         """What has become of the release while its pods were asked, if that says more than they did."""
+        if answer.ready:
+            return self.judge(self.releases.workload(self.name))
         try:
             workload = self.releases.workload(self.name)
         except ApiError:

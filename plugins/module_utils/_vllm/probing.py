@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -60,8 +61,11 @@ def complete(session: Session, name: str, api: str, seconds: float, wants_text: 
 
 
 def two_samples(session: Session, seconds: float, sleep: Callable[[float], None]) -> tuple[Metrics, ...]:
+    """What /metrics say at two moments, or once if they say nothing."""
     first = sample(session, seconds)
-    sleep(SECONDS_BETWEEN_METRICS)
+    if first.tokens is None:
+        return (first,)
+    sleep(max(0.0, min(SECONDS_BETWEEN_METRICS, session.deadline - time.monotonic())))
     return first, sample(session, seconds)
 
 

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError, InvalidInputError
@@ -29,7 +30,13 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.target impo
     targets_from,
 )
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.transport import Tls, direct
-from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.wait import Outcome, Patience, SystemClock, wait
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.wait import (
+    LAST_CHANCE,
+    Outcome,
+    Patience,
+    SystemClock,
+    wait,
+)
 
 Tell = Callable[[float, Verdict], None]
 
@@ -65,17 +72,16 @@ class Fleet:
         self.params = params
         self.tls = Tls(params["ca_cert"], params["validate_certs"])
         self.namespaces: dict[str, Releases] = {}
-        self.keys: dict[str, str] = {}
+        # A moment more for what becomes ready just before the timeout.
+        self.deadline = time.monotonic() + params["timeout"] + LAST_CHANCE
         in_cluster = [target for target in targets if target.release]
         if not in_cluster:
             return
-        kube = Kube(params["kubeconfig"], params["context"])
-        secret = params["api_key_secret"]
+        self.kube = Kube(params["kubeconfig"], params["context"])
+        threads.silence_port_forwards()
         for namespace in {target.namespace for target in in_cluster}:
-            if secret:
-                self.keys[namespace] = kube.secret(namespace, secret["name"], secret["key"])
             names = sorted({target.release for target in in_cluster if target.namespace == namespace})
-            self.namespaces[namespace] = Releases(kube, namespace, names, once=once)
+            self.namespaces[namespace] = Releases(self.kube, namespace, names, once=once)
             self.namespaces[namespace].begin()
 
     def end(self) -> None:
@@ -84,14 +90,22 @@ class Fleet:
 
     def observer(self, target: Target) -> UrlObserver | ReleaseObserver:
         """What looks at a model."""
-        key = self.keys.get(target.namespace) or self.params["api_key"]
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
         interval = self.params["interval"] or INTERVALS["release" if target.release else "url"]
         if target.url:
             connect, base_path = direct(target.url, self.tls)
-            return UrlObserver(lambda: Session(connect, base_path, headers), target.question, interval)
+            headers = bearer(self.params["api_key"])
+            return UrlObserver(lambda: Session(connect, base_path, headers, self.deadline), target.question, interval)
+        releases, replicas = self.namespaces[target.namespace], self.params["each_replica"]
+        return ReleaseObserver(releases, target.release, target.question, self.route(target), replicas, interval)
+
+    def route(self, target: Target) -> Route:
+        """How a release's pods are reached.
+
+        Raises:
+            InvalidInputError: the key cannot be brought there.
+        """
         transport, https = self.params["transport"], self.params["scheme"] == "https"
-        if transport == "api_proxy" and key:
+        if transport == "api_proxy" and (self.params["api_key"] or self.params["api_key_secret"]):
             raise InvalidInputError(
                 "Invalid transport: api_proxy",
                 "the API server takes the header with the model server's key for its own",
@@ -99,13 +113,29 @@ class Fleet:
             )
         name = self.params["tls_server_name"] or f"{target.release}.{target.namespace}.svc.cluster.local"
         tls = Tls(self.params["ca_cert"], self.params["validate_certs"], name) if https else None
-        route = Route(transport, headers, tls)
-        releases, replicas = self.namespaces[target.namespace], self.params["each_replica"]
-        return ReleaseObserver(releases, target.release, target.question, route, replicas, interval)
+        return Route(transport, cache(partial(self.authorisation, target.namespace)), tls, self.deadline)
+
+    def authorisation(self, namespace: str) -> dict[str, str]:
+        """The header with the model server's key, which may lie in a Secret."""
+        secret = self.params["api_key_secret"]
+        return bearer(self.kube.secret(namespace, secret["name"], secret["key"]) if secret else self.params["api_key"])
 
     def clock(self, target: Target) -> SystemClock:
         """The clock whose sleep ends when something of a model's release changes."""
         return SystemClock(self.namespaces[target.namespace].changes[target.release] if target.release else None)
+
+
+def bearer(key: str | None) -> dict[str, str]:
+    """The header for a key.
+
+    Raises:
+        InvalidInputError: no header can hold it. Never repeats it.
+    """
+    if not key:
+        return {}
+    if not (key.isascii() and key.isprintable()):
+        raise InvalidInputError("Invalid api_key", "it holds characters that no header can hold", "Correct it.")
+    return {"Authorization": f"Bearer {key}"}
 
 
 def wait_for_all(

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.diagnosis import (
@@ -70,7 +71,12 @@ def judge_deployment(workload: Workload) -> Verdict | None:
 
 def judge_pods(workload: Workload) -> Verdict | None:
     """Say what keeps the pods from being Ready, of the one that is furthest behind; None if all are."""
-    verdicts = [judge_pod(pod, workload.details_of(pod)) for pod in workload.pods if not pod.terminating]
+    # A node gives up a pod for good, and its successor takes its place.
+    lasting = [pod for pod in workload.pods if not pod.terminating and pod.phase != "Failed"]
+    given_up = [pod for pod in workload.pods if not pod.terminating and pod.phase == "Failed"]
+    if not lasting and given_up:
+        return judge_given_up(given_up)
+    verdicts = [judge_pod(pod, workload.details_of(pod)) for pod in lasting]
     troubles = [verdict for verdict in verdicts if verdict]
     if not troubles:
         return None
@@ -96,9 +102,6 @@ def judge_pod(pod: Pod, details: Details) -> Verdict | None:
     """Say what keeps one pod from being Ready, or None if it is Ready."""
     if pod.ready:
         return None
-    if pod.phase == "Failed":
-        told = f"{pod.status_reason or 'Failed'}: {pod.status_message}".rstrip(": ")
-        return not_ready("pod_rejected", f"Pod {pod.name} was given up by its node: {told}")
     if not pod.scheduled:
         return judge_scheduling(pod, details)
     if is_node_lost(details.events):
@@ -110,6 +113,17 @@ def judge_pod(pod: Pod, details: Details) -> Verdict | None:
     return judge_running(pod, details) if pod.running else judge_start(pod, details)
 
 
+def judge_given_up(pods: Sequence[Pod]) -> Verdict:
+    """Pods that their nodes have given up. Once may be an eviction, whose successor is about to come."""
+    pod = pods[-1]
+    told = f"Pod {pod.name} was given up by its node: {pod.status_reason or 'Failed'}: {pod.status_message}".rstrip(
+        ": "
+    )
+    if len(pods) == 1:
+        return not_ready("rollout", told)
+    return not_ready("pod_rejected", f"{told}, as were {len(pods) - 1} before it")
+
+
 def judge_scheduling(pod: Pod, details: Details) -> Verdict:
     """A pod without a node: nothing heals a request that exceeds every node, while a busy GPU may free."""
     if details.oversized:
@@ -118,8 +132,8 @@ def judge_scheduling(pod: Pod, details: Details) -> Verdict:
     if CLAIM.search(pod.unschedulable):
         return not_ready("volume", f"Pod {pod.name} waits for a volume: {pod.unschedulable}")
     if pod.unschedulable:
-        told = f"Pod {pod.name} waits for a node: {pod.unschedulable}"
-        return not_ready("unschedulable", f"{told} {details.holders}".rstrip())
+        told = f"Pod {pod.name} waits for a node: {pod.unschedulable} {details.holders}".rstrip()
+        return not_ready("unschedulable", told + unseen(details))
     gated = f": {pod.gated}" if pod.gated else ""
     return not_ready("scheduling", f"Pod {pod.name} has not been scheduled yet{gated}")
 
@@ -162,7 +176,12 @@ def judge_start(pod: Pod, details: Details) -> Verdict:
     if volume:
         return not_ready(volume[0], f"Pod {pod.name}: {volume[1]}", "scheduled")
     told = f"Pod {pod.name} is being started: {pod.waiting or 'Pending'} {pod.container}".rstrip()
-    return not_ready("starting", told, pod_phase(pod))
+    return not_ready("starting", told + unseen(details), pod_phase(pod))
+
+
+def unseen(details: Details) -> str:
+    """What may not be read and might say more."""
+    return f" ({details.missing})" if details.missing else ""
 
 
 def pod_phase(pod: Pod) -> str | None:

@@ -21,6 +21,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation
     not_ready,
 )
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.reasons import HEALS, PERMANENT
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.text import named, readable
 
 SHUTTING_DOWN = "cannot schedule new futures after shutdown"
 
@@ -36,8 +37,8 @@ def judge_probe(probe: Probe, question: Question) -> Verdict:
         return not_ready("not_vllm", told, "loaded")
     missing = [name for name in question.names if name not in served]
     if missing:
-        names = ", ".join(map(repr, missing))
-        told = f"The server does not serve {names}. It serves: {', '.join(served) or 'nothing'}"
+        wanted = named([f"'{name}'" for name in missing])
+        told = f"The server does not serve {wanted}. It serves: {named(served) or 'nothing'}"
         return not_ready("wrong_name", told, "loaded", served=served)
     verdict = judge_completions(probe, question) or judge_health(probe.health) or judge_age(probe, question)
     if verdict:
@@ -92,6 +93,8 @@ def judge_status(answer: Answer, asked: str) -> Verdict:
         return not_ready("not_vllm", told, "loaded")
     if status == 429:
         return not_ready("busy", told, "loaded")
+    if status == 404 and asked.startswith("GET"):
+        return not_ready("not_vllm", told, "loaded")
     if 400 <= status < 500:
         return not_ready("refused", told, "loaded")
     if SHUTTING_DOWN in error_text(answer):
@@ -103,8 +106,8 @@ def error_text(answer: Answer) -> str:
     """The text of an OpenAI-style error, whose `error` is an object or, for a missing key, a string."""
     error = answer.payload.get("error") if isinstance(answer.payload, dict) else None
     if isinstance(error, dict):
-        return str(error.get("message", ""))
-    return str(error or answer.detail)
+        return readable(str(error.get("message", "")))
+    return readable(str(error or answer.detail))
 
 
 def judge_completions(probe: Probe, question: Question) -> Verdict | None:
@@ -129,7 +132,7 @@ def judge_completion(answer: Answer, metrics: Sequence[Metrics] = (), wants_text
     if reason == "abort":
         return not_ready("draining", "The completion was aborted, as when a server is shut down")
     if reason not in ("stop", "length") or not isinstance(tokens, int) or tokens < 1:
-        told = f"finish_reason {reason!r}, completion_tokens {tokens!r}"
+        told = readable(f"finish_reason {reason!r}, completion_tokens {tokens!r}")
         return not_ready("not_generating", f"The completion holds no generated token: {told} {answer.detail}".rstrip())
     if wants_text and not text_of(first).strip():
         return not_ready("no_text", f"{tokens} tokens were generated and hold no text: are the weights damaged?")

@@ -7,6 +7,21 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
+from functools import cache
+
+PORT_FORWARD = "Kubernetes port forward proxy"
+
+
+@cache
+def silence_port_forwards() -> None:
+    """Keep the client's port-forward threads from printing a traceback whenever a connection is reset."""
+    previous = threading.excepthook
+
+    def hook(given: threading.ExceptHookArgs) -> None:
+        if given.thread is None or not given.thread.name.startswith(PORT_FORWARD):
+            previous(given)
+
+    threading.excepthook = hook
 
 
 def start(target: Callable[[], object], name: str) -> threading.Thread:

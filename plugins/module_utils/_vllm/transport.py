@@ -104,6 +104,9 @@ def refused_handshake(pod: str, reason: str) -> ConnectionError:
     status = refusal(reason)
     is_forbidden = "forbidden" in status or reason.startswith("Handshake status 403")
     kind = ConnectionForbiddenError if is_forbidden else ConnectionResetError
+    if is_forbidden and "cannot" not in status:
+        # Kubernetes 1.36 does not say which verb it misses.
+        status = f"{status.rstrip(': ')}: the account cannot create resource pods/portforward"
     return kind(f"port-forward to pod {pod}: {status}")
 
 

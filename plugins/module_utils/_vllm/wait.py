@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
-from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import PHASES, Verdict
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import PHASES, Verdict, not_ready
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.reasons import FAILS_AT_ONCE
 
 # One success may be an engine's last: a server can die right after the token that it generated, and some of its
 # parts outlive it by 0.1 s (vLLM 0.32.0).
 SECONDS_BETWEEN_SUCCESSES = 0.15
+# Seconds after the timeout for what became ready just before it.
+LAST_CHANCE = 1.0
 
 
 class Clock(Protocol):
@@ -152,7 +154,7 @@ def wait(
         outcome.note(verdict, now)
         if patience.once or is_hopeless(verdict, patience):
             return outcome
-        if verdict.ready:
+        if verdict.ready and now < patience.timeout + LAST_CHANCE:
             if first_success is None or not earlier.ready or earlier.proof != verdict.proof:
                 first_success = now
             elif now - first_success >= SECONDS_BETWEEN_SUCCESSES:
@@ -171,6 +173,8 @@ def is_hopeless(verdict: Verdict, patience: Patience) -> bool:
 
 def exhausted(outcome: Outcome, patience: Patience, now: float) -> Outcome:
     """Say which time was used up."""
+    if outcome.verdict.ready:
+        outcome.verdict = not_ready("rollout", "Pods are replaced again and again as soon as they have answered")
     if now >= patience.timeout:
         outcome.exhausted = "timeout"
         return outcome

@@ -8,6 +8,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm import wait
+
+
+@pytest.fixture
+def successes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a wait on the real clock look again at once after a success."""
+    monkeypatch.setattr(wait, "SECONDS_BETWEEN_SUCCESSES", 0.001)
 
 
 @pytest.fixture(scope="session")

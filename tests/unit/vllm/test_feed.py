@@ -56,11 +56,16 @@ def test_a_list() -> None:
     assert api.selectors == {"app=m"}
 
 
-@pytest.mark.parametrize("answer", [{"metadata": {}}, {"metadata": {"resourceVersion": ""}, "items": None}])
-def test_a_list_of_nothing(answer: Json) -> None:
-    feed, _changes = made(Watched([answer]))
+def test_a_list_of_nothing() -> None:
+    feed, _changes = made(Watched([{"metadata": {"resourceVersion": ""}, "items": None}]))
     assert feed.list() == ""
     assert feed.objects == {}
+
+
+def test_what_is_no_list_is_not_a_list_of_nothing() -> None:
+    feed, _changes = made(Watched([{"kind": "Status", "metadata": {}, "message": "not now"}]))
+    with pytest.raises(ApiError, match="not now"):
+        feed.list()
 
 
 def test_events() -> None:

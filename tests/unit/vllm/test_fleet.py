@@ -99,20 +99,31 @@ def test_the_key_is_sent(cluster: type[Releases], given: dict[str, Any], key: st
     fleet, targets = fleet_of(AN, **given)
     observer = fleet.observer(targets[0])
     assert isinstance(observer, ReleaseObserver)
-    assert observer.route.headers == ({"Authorization": f"Bearer {key}"} if key else {})
+    assert observer.route.authorise() == ({"Authorization": f"Bearer {key}"} if key else {})
 
 
 def test_each_release_has_the_key_of_its_own_namespace(cluster: type[Releases]) -> None:
     """`api_key_secret` is "the Secret in the release's namespace", and holds for each of `releases`."""
     fleet, targets = fleet_of(AN, BN, api_key_secret={"name": "s", "key": "x"})
     observers = [fleet.observer(target) for target in targets]
-    keys = [each.route.headers["Authorization"] for each in observers if isinstance(each, ReleaseObserver)]
+    keys = [each.route.authorise()["Authorization"] for each in observers if isinstance(each, ReleaseObserver)]
     assert keys == ["Bearer a/s/x", "Bearer b/s/x"]
 
 
 def test_a_key_that_may_not_be_read(cluster: type[Releases]) -> None:
+    fleet, targets = fleet_of({**AN, "namespace": "closed"}, api_key_secret={"name": "s", "key": "x"})
+    observer = fleet.observer(targets[0])
+    assert isinstance(observer, ReleaseObserver)
     with pytest.raises(InferenceError, match="secrets is forbidden"):
-        fleet_of({**AN, "namespace": "closed"}, api_key_secret={"name": "s", "key": "x"})
+        observer.route.authorise()
+
+
+@pytest.mark.parametrize("key", ["k\n", "k\r\nX: y", "k\0", "schlüssel"])
+def test_a_key_that_no_header_can_hold_is_refused_unseen(cluster: type[Releases], key: str) -> None:
+    fleet, targets = fleet_of(URL, api_key=key)
+    with pytest.raises(InvalidInputError, match="Invalid api_key") as caught:
+        fleet.observer(targets[0])
+    assert key not in caught.value.message
 
 
 def test_the_proxy_takes_no_key(cluster: type[Releases]) -> None:

@@ -171,6 +171,13 @@ def test_a_server_that_works_counts_after_its_probes_should_have_noticed() -> No
     assert looking.details(LOADING, 3).serves
 
 
+def test_autopsy() -> None:
+    looking = Looking(events=[UNHEALTHY], log=["a"])
+    found = looking.inspector.autopsy(replace(READY, exit_code=0))
+    assert found == Details((Event(UNHEALTHY["reason"], UNHEALTHY["message"]),), ("a",))
+    assert (looking.api.asked, looking.questions) == ([EVENTS, LOG], 0)
+
+
 def test_a_server_of_which_no_probe_has_failed_is_not_asked() -> None:
     looking = Looking(events=[{"reason": "Pulled", "message": "Container image present"}])
     looking.details(LOADING)

@@ -9,11 +9,10 @@ import time
 import pytest
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.diagnosis import (
     CAUSES,
-    LONGEST_LINE,
     cause_of,
-    shortened,
 )
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.reasons import REASONS
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.text import LONGEST, readable
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -165,7 +164,7 @@ OF_FAULTS = {
 @pytest.mark.parametrize(("reason", "line"), TOLD, ids=[f"{reason}: {line[:60]}" for reason, line in TOLD])
 def test_line_that_tells(reason: str, line: str) -> None:
     found = cause_of(["INFO hello", line, ENGINE_FAILED])
-    assert found == (reason, shortened(line))
+    assert found == (reason, readable(line))
 
 
 @pytest.mark.parametrize("line", HARMLESS, ids=[line[-60:] for line in HARMLESS])
@@ -214,18 +213,18 @@ def test_the_most_specific_line_counts(lines: list[str], reason: str | None) -> 
     ("line", "told"),
     [
         ("  plain \n", "plain"),
-        ("\x1b[31mred\x1b[0m", " [31mred [0m"),
-        ("a\x00b\tc\rd\x07", "a b c d "),
-        ("\u202eevil\u2028x\u200b", " evil x "),
+        ("\x1b[31mred\x1b[0m", "[31mred [0m"),
+        ("a\x00b\tc\rd\x07", "a b c d"),
+        ("\u202eevil\u2028x\u200b", "evil x"),
         ("ä 中 🙂", "ä 中 🙂"),
-        ("\udcff", " "),
-        ("x" * LONGEST_LINE, "x" * LONGEST_LINE),
-        ("x" * (LONGEST_LINE + 1), "x" * LONGEST_LINE + "…"),
+        ("\udcff", ""),
+        ("x" * LONGEST, "x" * LONGEST),
+        ("x" * (LONGEST + 1), "x" * LONGEST + "…"),
         (" " * 9999, ""),
     ],
 )
-def test_shortened(line: str, told: str) -> None:
-    assert shortened(line) == told
+def test_readable(line: str, told: str) -> None:
+    assert readable(line) == told
 
 
 HOSTILE = "ab \x00\x07\t\n\r\x1b\x7f\x9b\u200b\u2028\u202e\ud800\ufffeé中🙂"
@@ -233,15 +232,15 @@ HOSTILE = "ab \x00\x07\t\n\r\x1b\x7f\x9b\u200b\u2028\u202e\ud800\ufffeé中🙂"
 
 @given(st.text(HOSTILE, max_size=9), st.integers(1, 60))
 def test_whatever_a_line_holds_it_is_printable_and_short(line: str, times: int) -> None:
-    told = shortened(line * times)
+    told = readable(line * times)
     assert told.isprintable()
-    assert len(told) <= LONGEST_LINE + 1
+    assert len(told) <= LONGEST + 1
 
 
 @given(st.lists(st.text(HOSTILE, max_size=9) | st.sampled_from([line for _reason, line in TOLD]), max_size=3))
 def test_any_log_can_be_read(lines: list[str]) -> None:
     found = cause_of(lines)
-    assert found is None or (found[0] in REASONS and found[1] in map(shortened, lines))
+    assert found is None or (found[0] in REASONS and found[1] in map(readable, lines))
 
 
 @pytest.mark.parametrize("word", ["Connection ", "architecture "])

@@ -213,7 +213,7 @@ def test_whether_a_pod_generates_is_asked_shortly(monkeypatch: pytest.MonkeyPatc
     ("route", "base_path", "headers"),
     [
         (Route(), "", {}),
-        (Route(headers={"Authorization": "Bearer k"}), "", {"Authorization": "Bearer k"}),
+        (Route(authorise=lambda: {"Authorization": "Bearer k"}), "", {"Authorization": "Bearer k"}),
         (Route("api_proxy"), "/api/v1/namespaces/ns/pods/a:8000/proxy", {"authorization": "Bearer t"}),
         (Route("api_proxy", tls=Tls()), "/api/v1/namespaces/ns/pods/https:a:8000/proxy", {"authorization": "Bearer t"}),
     ],

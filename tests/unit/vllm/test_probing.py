@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -39,6 +40,7 @@ class Scripted:
         self.tls = tls
         self.asked: list[str] = []
         self.seconds: dict[str, float] = {}
+        self.deadline = math.inf
         self.bodies: list[Mapping[str, Any] | None] = []
 
     def ask(self, method: str, path: str, seconds: float, body: Mapping[str, Any] | None = None) -> Answer:
@@ -65,6 +67,14 @@ SCRIPTS = [
     ("healthy", {LIST: [MODELS], COMPLETE: [completion()], HEALTH: [HEALTHY]}, [LIST, COMPLETE, HEALTH]),
     ("not up", {LIST: [REFUSED]}, [LIST]),
     ("hangs", {LIST: [LATE]}, [LIST, f"TLS within {SECONDS_FOR_TLS:g}"]),
+    ("is unknown", {LIST: [Answer(error="resolve", detail="x")]}, [LIST]),
+    ("has another certificate", {LIST: [Answer(error="tls", detail="x")]}, [LIST]),
+    ("resets", {LIST: [Answer(error="reset", detail="x")]}, [LIST, f"TLS within {SECONDS_FOR_TLS:g}"]),
+    (
+        "speaks something else",
+        {LIST: [Answer(error="malformed", detail="x")]},
+        [LIST, f"TLS within {SECONDS_FOR_TLS:g}"],
+    ),
     ("refuses the list", {LIST: [Answer(503)]}, [LIST]),
     ("closes without a word", {LIST: [CLOSED]}, [LIST, f"TLS within {SECONDS_FOR_TLS:g}"]),
     ("refuses the completion", {LIST: [MODELS], COMPLETE: [Answer(500)]}, [LIST, COMPLETE]),

@@ -25,6 +25,8 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.target impo
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.wait import Look, Outcome, Timeline
 from ansible_collections.ai_aas.inference.plugins.modules import vllm_ready
 
+pytestmark = pytest.mark.usefixtures("successes_at_once")
+
 DEFAULTS = {name: option.get("default") for name, option in vllm_ready.ARGUMENTS.items()}
 READY = Verdict(True, None, "Model m generates", phase="verified", served_models=("m", "a"))
 WRONG = not_ready("wrong_name", "It serves: x", "loaded", served=("x",))

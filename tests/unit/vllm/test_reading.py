@@ -102,7 +102,10 @@ PLAIN = Pod(
     [
         ({}, {}),
         ({"node": "", "conditions": [UNSCHEDULABLE], "containers": []}, {"unschedulable": "0/2 nodes are available"}),
-        ({"node": "", "conditions": [GATED], "containers": []}, {"unschedulable": ""}),
+        (
+            {"node": "", "conditions": [GATED], "containers": []},
+            {"unschedulable": "", "gated": "Scheduling is blocked"},
+        ),
         ({"node": "", "conditions": [], "containers": []}, {"node": "", "ready": False, "container": "vllm"}),
         ({"container": REQUESTS}, {"requests": (("cpu", "2"), ("nvidia.com/gpu", "1"))}),
         ({"metadata": {"deletionTimestamp": "2026-11-23T10:00:00Z"}}, {"terminating": True}),

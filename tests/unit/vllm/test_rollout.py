@@ -86,9 +86,12 @@ DEPLOYMENTS = [
 ]
 PODS = [
     ("not looked at", of(Pod("p")), "scheduling", "heals", None),
+    ("gated", of(Pod("p", gated="Scheduling is blocked")), "scheduling", "heals", None),
+    ("no claim", of(Pod("p", unschedulable='persistentvolumeclaim "x" not found')), "volume", "heals", None),
+    ("claim waits", of(Pod("p", unschedulable="unbound immediate PersistentVolumeClaims")), "volume", "heals", None),
     ("no node has room", of(Pod("p", unschedulable="0/2 nodes are available")), "unschedulable", "heals", None),
-    ("evicted", of(replace(PLACED, phase="Failed", status_reason="Evicted")), "pod_rejected", "suspect", None),
-    ("rejected without a node", of(Pod("p", phase="Failed")), "pod_rejected", "suspect", None),
+    ("evicted", of(replace(PLACED, phase="Failed", status_reason="Evicted")), "rollout", "heals", None),
+    ("rejected without a node", of(Pod("p", phase="Failed")), "rollout", "heals", None),
     ("being made", of(replace(PLACED, waiting="ContainerCreating")), "starting", "heals", "scheduled"),
     ("pods are initialised", of(replace(PLACED, waiting="PodInitializing")), "starting", "heals", "scheduled"),
     ("kubelet has not looked", of(PLACED), "starting", "heals", "scheduled"),

@@ -106,7 +106,9 @@ def test_refused_port_forward(reason: str, told: str | None, error: type[Connect
     assert type(refused) is error
     if told is not None:
         assert refusal(reason) == told
-        assert str(refused) == f"port-forward to pod p: {told}"
+        unsaid = error is ConnectionForbiddenError and "cannot" not in told
+        verb = ": the account cannot create resource pods/portforward" if unsaid else ""
+        assert str(refused) == f"port-forward to pod p: {told}{verb}"
 
 
 def kube(host: str) -> Any:

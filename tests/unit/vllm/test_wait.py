@@ -111,6 +111,14 @@ def test_a_change_ends_a_sleep() -> None:
     assert script.run(Patience(10)).seconds == pytest.approx(5 * LOOK_SECONDS + 4 * 0.01)
 
 
+def test_successes_that_follow_too_soon_are_one() -> None:
+    """Parts of a server outlive its engine for a moment."""
+    script = Script([LOADING, READY], NumberClock(change_after=0.01))
+    outcome = script.run(Patience(10))
+    assert outcome.observations == 4
+    assert script.clock.slept == pytest.approx([PAUSE, 0.15, 0.15 - LOOK_SECONDS - 0.01])
+
+
 def test_no_sleep_is_longer_than_what_is_left() -> None:
     script = Script([LOADING], pause=60)
     outcome = script.run(Patience(10, budgets={"loaded": 4}))
