@@ -109,13 +109,12 @@ class Feed:
             if not self.may_watch:
                 self.ended.wait(SECONDS_BETWEEN_LISTS)
                 return
-            if self.short_watches > MOST_SHORT_WATCHES and not self.ended.wait(pause_after(self.short_watches)):
-                self.short_watches -= 1
-                return
             try:
                 version = self.watch(version)
             except ForbiddenError:
                 self.may_watch = False
+            if self.short_watches > MOST_SHORT_WATCHES:
+                return
 
     def watch(self, version: str) -> str:
         """Take changes in until the server ends the watch, and return the version to go on from."""

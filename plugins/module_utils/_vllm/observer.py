@@ -134,7 +134,7 @@ class ReleaseObserver:
 
     def ask(self, workload: Workload) -> Look:
         """Ask the pods, unless they were asked a moment ago and were not ready."""
-        pods = [pod for pod in workload.pods if not pod.terminating]
+        pods = [pod for pod in workload.pods if pod.ready and not pod.terminating]
         pods = pods if self.each_replica else pods[:1]
         now = time.monotonic()
         if not self.asked.ready and now < self.next_question:

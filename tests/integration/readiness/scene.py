@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from tests.integration.lab.conftest import wait_for_service_account
 from tests.integration.readiness.deployments import PATIENCE, Deployments, Json, container
+from tests.integration.readiness.waiting import eventually
 from tests.lab import state
 from tests.lab.kubelet.api import ApiError
 
@@ -136,6 +137,8 @@ class Scene:
         meta = {"name": name, "annotations": annotations, "labels": {"kubernetes.io/hostname": name}}
         self.api.request("POST", "/api/v1/nodes", {"metadata": meta, "status": {"allocatable": room, "capacity": room}})
         self.later(self.api.request, "DELETE", f"/api/v1/nodes/{name}")
+        # A pod that begins before its node has an address never gets one of its own.
+        eventually(lambda: self.api.request("GET", f"/api/v1/nodes/{name}")["status"].get("addresses"))
         self.later(self._empty, managed)
         return name
 
