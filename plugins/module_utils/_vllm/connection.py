@@ -266,5 +266,5 @@ def failure(error: Exception) -> Answer:
     )
     kind = next((name for cause, name in kinds if isinstance(error, cause)), "malformed")
     # Only the kinds above are known to repeat nothing of a request, which may hold a key.
-    told = "" if type(error) is ValueError else readable(str(error))
+    told = readable(str(error)) if any(isinstance(error, cause) for cause, _name in kinds) else ""
     return Answer(error=kind, detail=told or type(error).__name__)

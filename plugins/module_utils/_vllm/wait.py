@@ -80,8 +80,10 @@ class Outcome:
     observations: int = 0
     exhausted: str = ""
 
-    def note(self, verdict: Verdict, now: float) -> None:
-        """Take in what was seen at this moment."""
+    def note(self, verdict: Verdict, now: float, tell: Callable[[float, Verdict], None]) -> None:
+        """Take in what was seen at this moment, and tell it if it is something new."""
+        if (verdict.reason, verdict.msg) != (self.verdict.reason, self.verdict.msg):
+            tell(now, verdict)
         self.verdict, self.seconds, self.observations = verdict, now, self.observations + 1
         self.timeline.take(verdict, now)
 
@@ -149,9 +151,7 @@ def wait(
         verdict, pause = observe()
         now = clock.now() - begin
         earlier = outcome.verdict
-        if (verdict.reason, verdict.msg) != (earlier.reason, earlier.msg):
-            tell(now, verdict)
-        outcome.note(verdict, now)
+        outcome.note(verdict, now, tell)
         if patience.once or is_hopeless(verdict, patience):
             return outcome
         if verdict.ready and now < patience.timeout + LAST_CHANCE:

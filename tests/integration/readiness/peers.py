@@ -84,11 +84,11 @@ def response(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
     return "\r\n".join(head).encode("latin-1") + body
 
 
-def answering(models: Any = MODELS, completion: Any = COMPLETION, health: bytes | None = None) -> Handle:
+def answering(models: Any = None, completion: Any = None, health: bytes | None = None) -> Handle:
     """A server with these answers: whole ones as bytes, or the JSON in a good one."""
     answers = {
-        "/v1/models": whole(models),
-        "/v1/completions": whole(completion),
+        "/v1/models": whole(MODELS if models is None else models),
+        "/v1/completions": whole(COMPLETION if completion is None else completion),
         "/health": response(b"") if health is None else health,
     }
 

@@ -189,10 +189,12 @@ def of_releases(deployments: Deployments) -> Iterator[Waits]:
     names = [f"hostile-{number}" for number in range(SERVERS)]
     for name in names:
         deployments.create(name)
-    with waits([*OF_RELEASES, *OF_PODS, "gzip"], [wait_for(deployments, name) for name in names]) as found:
-        yield found
-    for name in names:
-        deployments.delete(name)
+    try:
+        with waits([*OF_RELEASES, *OF_PODS, "gzip"], [wait_for(deployments, name) for name in names]) as found:
+            yield found
+    finally:
+        for name in names:
+            deployments.delete(name)
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -80,7 +80,7 @@ def test_an_engine_that_does_nothing_shows_it_in_its_metrics_alone(port: int, fa
 
 def test_flaky_answers_each_second_completion_with_500(port: int) -> None:
     with in_force(port, "flaky"):
-        assert [ask(port, COMPLETIONS, BODY).status for _ in range(4)] == [200, 500, 200, 500]
+        assert [ask(port, COMPLETIONS, BODY).status for _unused in range(4)] == [200, 500, 200, 500]
 
 
 def test_health_can_fail_after_a_completion(port: int) -> None:

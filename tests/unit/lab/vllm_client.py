@@ -57,8 +57,11 @@ def process(**env: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     try:
         assert server.stderr
-        lines = iter(server.stderr)
-        yield server, next(int(line.rpartition(":")[2]) for line in lines if "Starting vLLM API server" in line)
+        line = ""
+        while "Starting vLLM API server" not in line:
+            line = server.stderr.readline()
+            assert line, "it ended before it listened"
+        yield server, int(line.rpartition(":")[2])
     finally:
         server.kill()
         server.communicate()

@@ -108,7 +108,7 @@ def test_an_event_that_is_an_error(status: Json, error: type[ApiError]) -> None:
     feed, changes = made(Watched([document("7")], [[change("ERROR", status), change("ADDED", item("a"))]]))
     with pytest.raises(ApiError) as raised:
         feed.watch("7")
-    assert type(raised.value) is error
+    assert raised.value.__class__ is error
     assert (feed.objects, changes.names) == ({}, [])
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,7 @@ def test_refusal(
     status: int, headers: Mapping[str, str], content: bytes, error: type[ApiError], reason: str, why: str
 ) -> None:
     found = api_error(status, headers, content)
-    assert type(found) is error
+    assert found.__class__ is error
     assert (found.reason, found.why) == (reason, why)
     assert found.retry_after == (7.0 if status == 429 else None)
 
@@ -132,10 +132,11 @@ def test_what_is_no_answer(tmp_path: Path, behave: Behaviour, what: str) -> None
 
 
 def test_an_api_server_that_is_away(tmp_path: Path) -> None:
-    with api(tmp_path, says(b"")) as (made, _server):
-        pass
-    with pytest.raises(ApiError, match="cannot be reached"):
-        made.get("/x")
+    with ExitStack() as stack:
+        made, _server = stack.enter_context(api(tmp_path, says(b"")))
+        stack.close()
+        with pytest.raises(ApiError, match="cannot be reached"):
+            made.get("/x")
 
 
 def test_an_error_while_a_stream_is_read_is_one_of_the_api(tmp_path: Path) -> None:

@@ -209,7 +209,12 @@ def proves(answer: Answer, wants_text: bool) -> bool:
     """Whether a completion holds a generated token, by the rule in the facts about vLLM."""
     try:
         choice, tokens = answer.payload["choices"][0], answer.payload["usage"]["completion_tokens"]
-        ended = choice["finish_reason"] in {"stop", "length"} and type(tokens) is int and tokens >= 1
+        ended = (
+            choice["finish_reason"] in {"stop", "length"}
+            and isinstance(tokens, int)
+            and tokens is not True
+            and tokens >= 1
+        )
         text = choice.get("text")
         message = choice["message"].get("content") if isinstance(choice.get("message"), dict) else None
     except (TypeError, KeyError, IndexError, AttributeError):

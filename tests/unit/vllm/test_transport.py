@@ -103,7 +103,7 @@ HEAD = "Handshake status 403 Forbidden -+-+- {'content-length': '350'} -+-+- "
 def test_refused_port_forward(reason: str, told: str | None, error: type[ConnectionError]) -> None:
     """The client puts the API server's answer into a text; older releases of websocket-client as its bytes."""
     refused = refused_handshake("p", reason)
-    assert type(refused) is error
+    assert refused.__class__ is error
     if told is not None:
         assert refusal(reason) == told
         unsaid = error is ConnectionForbiddenError and "cannot" not in told
