@@ -189,12 +189,11 @@ def of_releases(deployments: Deployments) -> Iterator[Waits]:
     names = [f"hostile-{number}" for number in range(SERVERS)]
     for name in names:
         deployments.create(name)
-    try:
-        with waits([*OF_RELEASES, *OF_PODS, "gzip"], [wait_for(deployments, name) for name in names]) as found:
-            yield found
-    finally:
+    with ExitStack() as stack:
         for name in names:
-            deployments.delete(name)
+            stack.callback(deployments.delete, name)
+        faults = [*OF_RELEASES, *OF_PODS, "gzip"]
+        yield stack.enter_context(waits(faults, [wait_for(deployments, name) for name in names]))
 
 
 @pytest.mark.parametrize("fault", FAULTS)

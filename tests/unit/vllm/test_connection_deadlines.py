@@ -155,7 +155,11 @@ def test_a_connection_is_used_again_if_it_may_be(behave: Behaviour, connections:
 def test_a_session_goes_on_after_a_failure() -> None:
     last = whole(b"{}", "Connection: close\r\n")
     behaviours = iter([raw(b"SSH-2.0\r\n\r\n"), raw(last), silent, raw(last)])
-    with serving(lambda peer: next(behaviours)(peer)) as server, server.session() as session:
+
+    def behave(peer: socket.socket) -> None:
+        next(behaviours)(peer)
+
+    with serving(behave) as server, server.session() as session:
         errors = [session.ask("GET", "/", seconds).error for seconds in (LATEST, LATEST, SECONDS, LATEST)]
     assert errors == ["malformed", None, "timeout", None]
     assert len(server.requests) == 4

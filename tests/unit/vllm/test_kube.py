@@ -132,11 +132,11 @@ def test_what_is_no_answer(tmp_path: Path, behave: Behaviour, what: str) -> None
 
 
 def test_an_api_server_that_is_away(tmp_path: Path) -> None:
-    with ExitStack() as stack:
-        made, _server = stack.enter_context(api(tmp_path, says(b"")))
-        stack.close()
-        with pytest.raises(ApiError, match="cannot be reached"):
-            made.get("/x")
+    stack = ExitStack()
+    made, _server = stack.enter_context(api(tmp_path, says(b"")))
+    stack.close()
+    with pytest.raises(ApiError, match="cannot be reached"):
+        made.get("/x")
 
 
 def test_an_error_while_a_stream_is_read_is_one_of_the_api(tmp_path: Path) -> None:
