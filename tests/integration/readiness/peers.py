@@ -16,6 +16,7 @@ MODELS = {"object": "list", "data": [{"id": "a", "object": "model"}]}
 CHOICE = {"index": 0, "text": " The", "finish_reason": "length"}
 COMPLETION = {"object": "text_completion", "choices": [CHOICE], "usage": {"completion_tokens": 1}}
 FULL = 0.2
+TLS_HANDSHAKE = b"\x16"
 
 Handle = Callable[[socket.socket], None]
 
@@ -67,16 +68,15 @@ class Peer:
 
 
 def requests(connection: socket.socket) -> Iterator[str]:
-    """The path of each request that comes, read whole; what is no HTTP has an empty one."""
+    """The path of each request that comes, read whole. The beginning of TLS, which ends with no line, is none."""
     with connection.makefile("rb") as file:
-        while line := file.readline(65536):
-            words = line.split()
-            length = 0
-            while len(words) == 3 and (header := file.readline(65536)) not in (b"\r\n", b""):
+        while file.peek(1)[:1] != TLS_HANDSHAKE and (line := file.readline(65536)):
+            words, length = line.decode("latin-1").split(), 0
+            while (header := file.readline(65536)) not in (b"\r\n", b""):
                 name, _unused, value = header.partition(b":")
                 length = int(value) if name.lower() == b"content-length" else length
             file.read(length)
-            yield words[1].decode() if len(words) == 3 else ""
+            yield words[1]
 
 
 def response(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
@@ -107,7 +107,8 @@ def sending(begin: bytes, rest: bytes = b"", count: int = 0) -> Handle:
     """A server that sends this to whoever asks, then so many times the rest, and closes."""
 
     def handle(connection: socket.socket) -> None:
-        next(requests(connection))
+        if next(requests(connection), None) is None:
+            return
         connection.sendall(begin)
         for _unused in range(count):
             connection.sendall(rest)

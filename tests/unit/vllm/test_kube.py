@@ -142,9 +142,9 @@ def test_an_api_server_that_is_away(tmp_path: Path) -> None:
 def test_an_error_while_a_stream_is_read_is_one_of_the_api(tmp_path: Path) -> None:
     cut = raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{}\n\r\n")
     with (
-        api(tmp_path, cut) as (made, _server),
+        api(tmp_path, cut) as entered,
         pytest.raises(ApiError, match="cannot be reached"),
-        made.opened("/x", 5.0) as response,
+        entered[0].opened("/x", 5.0) as response,
     ):
         list(response.stream(None))
 
