@@ -145,7 +145,7 @@ def test_no_healthy_release_is_called_not_ready(
 
     def play(place: int) -> list[str]:
         some = runs[place : place + AT_ONCE]
-        batch = Batch(deployments, lab.state_dir, some, each_replica=place % 2 == 0)
+        batch = Batch(deployments, lab.state_dir, some, each_replica=place // AT_ONCE % 2 == 0)
         return batch.play(tmp_path_factory.mktemp("batch"))
 
     with ThreadPoolExecutor(2) as pool:

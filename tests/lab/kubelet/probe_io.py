@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: ai_aas.inference contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Carrying out probes and hooks; what they say is what a kubelet's events say."""
+"""Carrying out probes and hooks; what they say is what a kubelet's events say.
+
+asyncio.wait_for is not used: until Python 3.12 it swallows a cancellation that comes together with its result, and a
+probe whose server was killed just then would go on for ever.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +70,8 @@ async def tcp_socket(spec: Json, target: Target, seconds: float) -> Outcome:
     try:
         if real is None:
             raise ConnectionRefusedError
-        _unused, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", real), seconds)
+        async with asyncio.timeout(seconds):
+            _unused, writer = await asyncio.open_connection("127.0.0.1", real)
         writer.close()
     except TimeoutError:
         return Result.FAILURE, f"dial tcp {host}:{port}: i/o timeout"
@@ -84,7 +89,8 @@ async def http_get(spec: Json, target: Target, seconds: float) -> Outcome:
     try:
         if real is None:
             raise ConnectionRefusedError
-        status = await asyncio.wait_for(_status(spec, scheme, f"{host}:{port}", real), seconds)
+        async with asyncio.timeout(seconds):
+            status = await _status(spec, scheme, f"{host}:{port}", real)
     except TimeoutError:
         cause = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
         return Result.FAILURE, f'Get "{url}": {cause}'
@@ -137,7 +143,8 @@ async def execute(command: list[str], target: Target, seconds: float) -> Outcome
     except OSError as error:
         return Result.FAILURE, f'exec: "{words[0]}": {error.strerror} on the lab\'s machine'
     try:
-        code = await asyncio.wait_for(process.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            code = await process.wait()
     except TimeoutError:
         return Result.FAILURE, f'command timed out: "{" ".join(command)}" timed out after {seconds:g}s'
     finally:

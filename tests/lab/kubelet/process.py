@@ -84,7 +84,8 @@ class Process:
         """Until it has ended and its output is read."""
         await self.ended.wait()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._closed.wait(), SECONDS_FOR_OUTPUT)
+            async with asyncio.timeout(SECONDS_FOR_OUTPUT):
+                await self._closed.wait()
         for name in list(self._open):
             self._close(name)
         return self.exit_code
