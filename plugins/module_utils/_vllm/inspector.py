@@ -105,7 +105,9 @@ class Inspector:
     def log(self, path: str, pod: Pod) -> list[str]:
         """The last lines of the container that ended."""
         query = {"container": pod.container, "tailLines": LOG_LINES}
-        return self.kube.log(path, **query, previous="true" if pod.running else None)
+        # The next one may have begun since, with a log of its own.
+        lines = [] if pod.running else self.kube.log(path, **query, previous=None)
+        return lines or self.kube.log(path, **query, previous="true")
 
     def oversized(self, pod: Pod) -> str:
         """Say which request of a pod exceeds every node."""

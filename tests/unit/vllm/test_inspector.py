@@ -69,7 +69,7 @@ class Looking:
         (replace(MADE, waiting="ImagePullBackOff"), [], 0),
         (replace(LOADING, terminating=True), [], 0),
         (MADE, [EVENTS], 0),
-        (ENDED, [EVENTS, LOG], 0),
+        (ENDED, [EVENTS, LOG, LOG], 0),
         (LOADING, [EVENTS], 1),
         (AGAIN, [EVENTS, LOG], 1),
         (UNPLACED, [NODES, PODS], 0),
@@ -86,7 +86,14 @@ def test_what_is_read(pod: Pod, asked: list[str], questions: int) -> None:
     ("pod", "queries"),
     [
         (MADE, [{"fieldSelector": "involvedObject.uid=u"}]),
-        (ENDED, [{"fieldSelector": "involvedObject.uid=u"}, {"container": "vllm", "tailLines": 200, "previous": None}]),
+        (
+            ENDED,
+            [
+                {"fieldSelector": "involvedObject.uid=u"},
+                {"container": "vllm", "tailLines": 200, "previous": None},
+                {"container": "vllm", "tailLines": 200, "previous": "true"},
+            ],
+        ),
         (
             AGAIN,
             [{"fieldSelector": "involvedObject.uid=u"}, {"container": "vllm", "tailLines": 200, "previous": "true"}],
