@@ -16,7 +16,7 @@ import yaml
 from tests.integration.lab.conftest import wait_for_service_account
 from tests.integration.readiness.deployments import Deployments
 from tests.integration.readiness.proxies import LOOPBACK, Address, Answerer, Forwarder
-from tests.integration.readiness.waiting import Gate
+from tests.integration.readiness.waiting import Gate, new_gate
 from tests.lab.kubelet.api import Api
 
 if TYPE_CHECKING:
@@ -45,11 +45,8 @@ def release(deployments: Deployments) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def gate(deployments: Deployments) -> Iterator[Gate]:
     """A release that all tests of a module share. It serves, and is open."""
-    name = f"gate-{uuid.uuid4().hex[:8]}"
-    deployments.create(name)
-    deployments.wait_available(name)
-    yield Gate(deployments, name)
-    deployments.delete(name)
+    with new_gate(deployments) as found:
+        yield found
 
 
 @pytest.fixture
@@ -62,8 +59,12 @@ def forwarder(lab: SharedLab) -> Iterator[Forwarder]:
 @pytest.fixture
 def answerer(lab: SharedLab) -> Iterator[Answerer]:
     """Requests to the API server, to be spoilt."""
-    with Answerer(address_of(lab), tls_of(Path(lab.kubeconfig))) as proxy:
+    with answering(lab) as proxy:
         yield proxy
+
+
+def answering(lab: SharedLab) -> Answerer:
+    return Answerer(address_of(lab), tls_of(Path(lab.kubeconfig)))
 
 
 def address_of(lab: SharedLab) -> Address:

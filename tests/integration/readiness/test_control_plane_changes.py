@@ -5,20 +5,26 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 from urllib.request import urlopen
 
 import pytest
 
 from tests.integration.lab.pods import condition
 from tests.integration.readiness.deployments import Deployments, Json, container
-from tests.integration.readiness.waiting import LONG, Wait, eventually
+from tests.integration.readiness.waiting import LONG, Wait, at_once, eventually
 from tests.lab.kubelet.api import ApiError
 
-SECONDS_TO_RECOVER = 10.0
+SECONDS_TO_RECOVER = 15.0
+SECONDS_FOR_ALL = 90.0
 # A token takes so long that something can happen meanwhile.
 SLOW = {"LAB_VLLM_TOKEN_SECONDS": "1"}
+LOADING = {"LAB_VLLM_LOAD_SECONDS": str(LONG)}
 
 
 def evict(deployments: Deployments, pod: str) -> None:
@@ -50,73 +56,77 @@ def tokens_of(deployments: Deployments, pod: str) -> float:
     return sum(float(line.split()[-1]) for line in lines if line.startswith("vllm:generation_tokens_total"))
 
 
-@pytest.mark.parametrize("words", ["verifying", "ready: "], ids=["at the first answer", "at the second answer"])
-@pytest.mark.parametrize("way", [evict, give_up])
-def test_a_pod_that_is_evicted_while_it_answers(
-    way: Callable[[Deployments, str], None], words: str, deployments: Deployments, release: str, tmp_path: Path
-) -> None:
-    deployments.create(release, container(env=SLOW))
-    deployments.wait_available(release)
-    old = names(deployments.pods_of(release))
-    with Wait(deployments.parameters(release), tmp_path) as wait:
+class Scene(NamedTuple):
+    """A release of its own."""
+
+    deployments: Deployments
+    release: str
+    folder: Path
+
+    def begin(self) -> set[str]:
+        """Make a release whose completions are slow, and return the names of its pods once they are Ready."""
+        self.deployments.create(self.release, container(env=SLOW))
+        self.deployments.wait_available(self.release)
+        return names(self.deployments.pods_of(self.release))
+
+    def wait(self, **more: Any) -> Wait:
+        return Wait(self.deployments.parameters(self.release, timeout=40.0, **more), self.folder)
+
+
+def evicted(way: Callable[[Deployments, str], None], words: str, scene: Scene) -> None:
+    """At that moment."""
+    old = scene.begin()
+    with scene.wait() as wait:
         wait.until(words)
-        way(deployments, *old)
+        way(scene.deployments, *old)
         result = wait.result()
-        found = deployments.pods_of(release)
+        found = scene.deployments.pods_of(scene.release)
     assert result["ready"], (result, wait.lines)
     new = names([pod for pod in found if is_ready(pod)]) - old
     assert len(new) == 1, found
-    assert tokens_of(deployments, *new) >= 2
+    assert tokens_of(scene.deployments, *new) >= 2
 
 
-@pytest.mark.parametrize("words", ["verifying", "ready: "], ids=["at the first answer", "at the second answer"])
-def test_a_rollout_that_begins_while_the_old_pods_answer(
-    words: str, deployments: Deployments, release: str, tmp_path: Path
-) -> None:
-    deployments.create(release, container(env=SLOW))
-    deployments.wait_available(release)
-    old = names(deployments.pods_of(release))
-    with Wait(deployments.parameters(release), tmp_path) as wait:
+def rolled_out(words: str, scene: Scene) -> None:
+    """Another revision begins at that moment. The old pods go on answering while the new ones load."""
+    old = scene.begin()
+    with scene.wait() as wait:
         wait.until(words)
-        # The old pods go on answering while the new ones load.
         new_container = container(env={**SLOW, "LAB_VLLM_LOAD_SECONDS": "2"})
-        deployments.patch(release, {"template": {"spec": {"containers": [new_container]}}})
+        scene.deployments.patch(scene.release, {"template": {"spec": {"containers": [new_container]}}})
         result = wait.result()
-        found = deployments.pods_of(release)
+        found = scene.deployments.pods_of(scene.release)
     assert result["ready"], (result, wait.lines)
     assert names(found).isdisjoint(old), "it was reported ready while the old pods were there"
-    assert tokens_of(deployments, *names(found)) >= 2
+    assert tokens_of(scene.deployments, *names(found)) >= 2
 
 
-def test_a_deployment_that_is_deleted(deployments: Deployments, release: str, tmp_path: Path) -> None:
-    deployments.create(release, container(env={"LAB_VLLM_LOAD_SECONDS": str(LONG)}))
-    with Wait(deployments.parameters(release), tmp_path) as wait:
+def deleted_while_it_loads(scene: Scene) -> None:
+    scene.deployments.create(scene.release, container(env=LOADING))
+    with scene.wait() as wait:
         wait.until("loading")
-        deployments.delete(release)
+        scene.deployments.delete(scene.release)
         result = wait.result(3)
     assert (result["reason"], result["severity"]) == ("not_found", "permanent")
 
 
-def test_a_deployment_that_is_deleted_while_its_pod_answers(
-    deployments: Deployments, release: str, tmp_path: Path
-) -> None:
-    deployments.create(release, container(env=SLOW))
-    deployments.wait_available(release)
-    with Wait(deployments.parameters(release), tmp_path) as wait:
+def deleted_while_it_answers(scene: Scene) -> None:
+    scene.begin()
+    with scene.wait() as wait:
         wait.until("ready: ")
-        deployments.delete(release)
+        scene.deployments.delete(scene.release)
         result = wait.result(SECONDS_TO_RECOVER)
     assert (result["ready"], result["reason"]) == (False, "not_found")
 
 
-def test_a_deployment_that_is_made_anew(deployments: Deployments, release: str, tmp_path: Path) -> None:
+def made_anew(scene: Scene) -> None:
     """Under the same name, with fail_fast never, since in between there is none."""
-    deployments.create(release, container(env={"LAB_VLLM_LOAD_SECONDS": str(LONG)}))
-    with Wait(deployments.parameters(release, fail_fast="never"), tmp_path) as wait:
+    scene.deployments.create(scene.release, container(env=LOADING))
+    with scene.wait(fail_fast="never") as wait:
         wait.until("loading")
-        deployments.delete(release)
+        scene.deployments.delete(scene.release)
         wait.until("not_found")
-        eventually(lambda: recreated(deployments, release))
+        eventually(lambda: recreated(scene.deployments, scene.release))
         result = wait.result(SECONDS_TO_RECOVER)
     assert result["ready"], wait.lines
 
@@ -130,3 +140,35 @@ def recreated(deployments: Deployments, release: str) -> bool:
             raise
         return False
     return True
+
+
+FIRST, SECOND = "verifying", "ready: "
+SCENES: dict[str, Callable[[Scene], None]] = {
+    "a pod is evicted at the first answer": partial(evicted, evict, FIRST),
+    "a pod is evicted at the second answer": partial(evicted, evict, SECOND),
+    "a pod is given up at the first answer": partial(evicted, give_up, FIRST),
+    "a pod is given up at the second answer": partial(evicted, give_up, SECOND),
+    "a rollout begins at the first answer": partial(rolled_out, FIRST),
+    "a rollout begins at the second answer": partial(rolled_out, SECOND),
+    "the Deployment is deleted while it loads": deleted_while_it_loads,
+    "the Deployment is deleted while it answers": deleted_while_it_answers,
+    "the Deployment is made anew": made_anew,
+}
+
+
+@pytest.fixture(scope="module")
+def scenes(deployments: Deployments, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[None]]]:
+    def play(name: str) -> None:
+        release = f"r-{uuid.uuid4().hex[:8]}"
+        try:
+            SCENES[name](Scene(deployments, release, tmp_path_factory.mktemp("scene")))
+        finally:
+            deployments.delete(release)
+
+    with at_once({name: partial(play, name) for name in SCENES}) as outcomes:
+        yield outcomes
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_something_changes(name: str, scenes: dict[str, Future[None]]) -> None:
+    scenes[name].result(SECONDS_FOR_ALL)

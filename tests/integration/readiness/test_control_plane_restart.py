@@ -30,6 +30,7 @@ from tests.lab.paths import default_name
 
 SECONDS_TO_RECOVER = 8.0
 FEEDS = 3
+SECONDS_OF_A_WATCH = 2
 
 
 class Part:
@@ -135,6 +136,7 @@ def test_it_is_restarted(own_gate: Gate, plane: ControlPlane, proxy: Answerer, t
 def test_a_version_that_it_has_forgotten(own_gate: Gate, plane: ControlPlane, proxy: Answerer, tmp_path: Path) -> None:
     """A watch has ended well and the next one is held up while the API server is restarted: it answers 410."""
     login = rewritten(own_gate.deployments.kubeconfig, tmp_path / "kubeconfig", proxy.url)
+    proxy.watch_seconds = SECONDS_OF_A_WATCH
     own_gate.close()
     with Wait(own_gate.deployments.parameters("restarted", kubeconfig=login, timeout=90.0), tmp_path) as wait:
         wait.until("0 available")

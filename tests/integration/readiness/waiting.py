@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -89,6 +91,25 @@ class Gate:
 
     def open(self) -> None:
         self.deployments.patch(self.release, {"minReadySeconds": 0})
+
+
+@contextmanager
+def new_gate(deployments: Deployments) -> Iterator[Gate]:
+    """One that is open, for as long as this lasts."""
+    name = f"gate-{uuid.uuid4().hex[:8]}"
+    try:
+        deployments.create(name)
+        deployments.wait_available(name)
+        yield Gate(deployments, name)
+    finally:
+        deployments.delete(name)
+
+
+@contextmanager
+def at_once(scenarios: Mapping[str, Callable[[], None]]) -> Iterator[dict[str, Future[None]]]:
+    """Scenarios that go on at the same time, since they mostly wait. A test asks for what came of one."""
+    with ThreadPoolExecutor(len(scenarios)) as pool:
+        yield {name: pool.submit(scenario) for name, scenario in scenarios.items()}
 
 
 def eventually(condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
