@@ -164,7 +164,7 @@ options:
     default: 30
   interval:
     description:
-      - Seconds between two questions to a server that is not ready. The default is 0.2 with O(url), and 1 with
+      - Seconds between two questions to a server that is not ready. The default is 0.1 with O(url), and 1 with
         O(release), whose pods are only asked once they are Ready.
     type: float
   fail_fast:
@@ -368,7 +368,7 @@ def execute(module: AnsibleModule) -> dict[str, Any]:
     """Wait, and fail with the reason if a model did not become ready."""
     make_progress_file(module.params["progress_file"])
     end_with_parent(module.params["progress_file"])
-    return wait_until_ready(module.params, once=module.check_mode)
+    return wait_until_ready(module.params, module.no_log_values, once=module.check_mode)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.diagnosis import (
+    cause_of,
     holders_of,
     lacking,
     oversized_request,
@@ -20,7 +21,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import Details, Pod, Workload
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.reading import read_events, requests_of
 
-SECONDS_BETWEEN_READS = 2.5
+SECONDS_BETWEEN_READS = 2.0
 # All nodes and pods of a cluster are much to read; a change of the pod comes before.
 SECONDS_BETWEEN_SURVEYS = 30.0
 LOG_LINES = 200
@@ -51,10 +52,14 @@ class Inspector:
         self.serves = serves
         self.now = now
         self.readings: dict[str, Reading] = {}
-        self.serving_since: dict[str, float] = {}
+        # By pod, with the run of its container, of which the startup and the readiness probe have a time each.
+        self.serving_since: dict[str, tuple[tuple[int, bool], float]] = {}
 
     def inspect(self, workload: Workload) -> Workload:
         """The workload with the details of one pod that is in trouble; the others are mostly in the same."""
+        for pod in workload.pods:
+            if pod.ready:
+                self.serving_since.pop(pod.uid, None)
         troubled = [pod for pod in workload.pods if not pod.terminating and wanted_details(pod)]
         if not troubled:
             return workload
@@ -103,11 +108,18 @@ class Inspector:
             return otherwise, ""
 
     def log(self, path: str, pod: Pod) -> list[str]:
-        """The last lines of the container that ended."""
+        """The last lines of the container that ended. The next one may have begun since, with a log of its own."""
         query = {"container": pod.container, "tailLines": LOG_LINES}
-        # The next one may have begun since, with a log of its own.
         lines = [] if pod.running else self.kube.log(path, **query, previous=None)
-        return lines or self.kube.log(path, **query, previous="true")
+        if cause_of(lines):
+            return lines
+        try:
+            return self.kube.log(path, **query, previous="true") + lines
+        except ForbiddenError:
+            raise
+        except ApiError:
+            # There was none before.
+            return lines
 
     def oversized(self, pod: Pod) -> str:
         """Say which request of a pod exceeds every node."""
@@ -135,8 +147,10 @@ class Inspector:
         if not self.serves(pod):
             self.serving_since.pop(pod.uid, None)
             return False
-        since = self.serving_since.setdefault(pod.uid, self.now())
-        return self.now() - since > pod.probe_patience
+        run, now = (pod.restarts, pod.started), self.now()
+        known, since = self.serving_since.get(pod.uid, (run, now))
+        self.serving_since[pod.uid] = run, since if known == run else now
+        return known == run and now - since > pod.probe_patience
 
 
 def total(requests: tuple[tuple[str, str], ...]) -> dict[str, Decimal]:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import cache, partial
 from typing import Any
 
+from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError, InvalidInputError
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm import threads
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.connection import Session
@@ -41,18 +42,19 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.wait import
 Tell = Callable[[float, Verdict], None]
 
 
-def wait_until_ready(params: Mapping[str, Any], *, once: bool) -> dict[str, Any]:
+def wait_until_ready(params: Mapping[str, Any], hidden: set[str], *, once: bool) -> dict[str, Any]:
     """Wait for what a module's parameters name, and return the module's result.
 
     Args:
         params: as the module takes them.
+        hidden: what nobody may read, as AnsibleModule.no_log_values. A key that is read from a Secret is added.
         once: to look once, and not to fail when a model is not ready.
 
     Raises:
         InferenceError: a model did not become ready; the result is in it.
     """
     targets, patience = targets_from(params), patience_from(params, once=once)
-    fleet = Fleet(params, targets, once=once)
+    fleet = Fleet(params, targets, hidden, once=once)
     try:
         outcomes = wait_for_all(fleet, targets, patience, params["progress_file"])
     finally:
@@ -68,8 +70,9 @@ def wait_until_ready(params: Mapping[str, Any], *, once: bool) -> dict[str, Any]
 class Fleet:
     """What the waits for several models share: the API server, and what is followed in each namespace."""
 
-    def __init__(self, params: Mapping[str, Any], targets: Sequence[Target], *, once: bool) -> None:
+    def __init__(self, params: Mapping[str, Any], targets: Sequence[Target], hidden: set[str], *, once: bool) -> None:
         self.params = params
+        self.hidden = hidden
         self.tls = Tls(params["ca_cert"], params["validate_certs"])
         self.namespaces: dict[str, Releases] = {}
         # A moment more for what becomes ready just before the timeout.
@@ -118,7 +121,11 @@ class Fleet:
     def authorisation(self, namespace: str) -> dict[str, str]:
         """The header with the model server's key, which may lie in a Secret."""
         secret = self.params["api_key_secret"]
-        return bearer(self.kube.secret(namespace, secret["name"], secret["key"]) if secret else self.params["api_key"])
+        if not secret:
+            return bearer(self.params["api_key"])
+        key = self.kube.secret(namespace, secret["name"], secret["key"])
+        self.hidden.update({key} - {""})
+        return bearer(key)
 
     def clock(self, target: Target) -> SystemClock:
         """The clock whose sleep ends when something of a model's release changes."""
@@ -142,7 +149,9 @@ def wait_for_all(
     fleet: Fleet, targets: Sequence[Target], patience: Patience, progress_file: str | None
 ) -> list[Outcome]:
     """Wait for each model, and return the outcomes in the same order."""
-    works = [work(fleet, target, patience, teller(progress_file, target, len(targets))) for target in targets]
+    works = [
+        work(fleet, target, patience, teller(progress_file, target, len(targets), fleet.hidden)) for target in targets
+    ]
     results: list[Outcome | BaseException] = [InferenceError("It was not waited for")] * len(works)
 
     def run(place: int) -> None:
@@ -166,14 +175,14 @@ def work(fleet: Fleet, target: Target, patience: Patience, tell: Tell) -> Callab
     return lambda: wait(observer.look, patience, clock, tell)
 
 
-def teller(progress_file: str | None, target: Target, among: int) -> Tell:
-    """What writes a line of progress, or drops it where nobody reads it."""
+def teller(progress_file: str | None, target: Target, among: int, hidden: set[str]) -> Tell:
+    """What writes a line of progress without what is hidden, or drops it where nobody reads it."""
     name = f"{target.model}: " if among > 1 else ""
 
     def tell(seconds: float, verdict: Verdict) -> None:
         if progress_file:
             line = f"{name}{seconds:6.1f} s  {verdict.reason or 'ready'}: {verdict.msg}".replace("\n", " ")
-            append(progress_file, f"{line}\n".encode(errors="replace"))
+            append(progress_file, f"{remove_values(line, list(hidden))}\n".encode(errors="replace"))
 
     return tell
 

@@ -135,7 +135,7 @@ REASONS = {
     "disk_full": Reason(SUSPECT, "the disk is full", "Give the cache or the volume more room."),
     "probe_misconfigured": Reason(
         SUSPECT,
-        "a probe fails although the server works, or ends the container before the model is loaded",
+        "a probe ends the container before the model is loaded; permanent if one fails of a server that generates",
         "Compare the probe's path, port and patience with what the server offers and needs.",
     ),
     # A container that runs

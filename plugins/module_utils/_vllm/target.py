@@ -17,7 +17,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.wait import
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 # Seconds between two questions to a server that is not ready: a URL costs nobody else anything.
-INTERVALS = {"url": 0.2, "release": 1.0}
+INTERVALS = {"url": 0.1, "release": 1.0}
 
 
 @dataclass(frozen=True)

@@ -76,13 +76,12 @@ def port_forward(kube: Kube, namespace: str, pod: str, port: int, tls: Tls | Non
     """How to connect to a pod's port through the API server's port-forward; with TLS inside it if given."""
     context = tls.context() if tls else None
 
-    def connect(timeout: float) -> http.client.HTTPConnection:
-        import websocket
+    def connect(_timeout: float) -> http.client.HTTPConnection:
         from kubernetes.client.exceptions import ApiException
         from kubernetes.stream.ws_client import portforward_call
 
-        # The client offers no timeout for this handshake, only the library's default that it takes.
-        websocket.setdefaulttimeout(timeout)
+        # The client has no timeout for this handshake: whoever connects waits no longer than they want, and a dead
+        # peer is noticed by the client's TCP keep-alive after a minute.
         url = f"{kube.configuration.host}/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
         try:
             forward = portforward_call(
@@ -122,19 +121,17 @@ def api_proxy(kube: Kube, namespace: str, pod: str, port: int, tls: Tls | None) 
     """How to connect to the API server's proxy of a pod, and the path there. It does not verify certificates."""
     parts = urlsplit(kube.configuration.host)
     context = api_context(kube.configuration)
+    target = (parts.hostname or "", parts.port or (443 if context else 80))
+    first = urlsplit(kube.configuration.proxy) if kube.configuration.proxy else parts
 
     def connect(timeout: float) -> http.client.HTTPConnection:
-        target = (parts.hostname or "", parts.port)
-        proxy = urlsplit(kube.configuration.proxy) if kube.configuration.proxy else None
-        host, port = (proxy.hostname or "", proxy.port) if proxy else target
-        connection: http.client.HTTPConnection
-        if context:
-            connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
-        else:
-            connection = http.client.HTTPConnection(host, port, timeout=timeout)
-        if proxy:
+        connection = http.client.HTTPConnection(first.hostname or "", first.port or target[1], timeout=timeout)
+        if first is not parts:
             connection.set_tunnel(*target)
         connection.connect()
+        if context:
+            name = kube.configuration.tls_server_name or target[0]
+            connection.sock = context.wrap_socket(connection.sock, server_hostname=name)
         return connection
 
     name = f"https:{pod}:{port}" if tls else f"{pod}:{port}"

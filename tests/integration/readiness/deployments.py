@@ -135,6 +135,6 @@ def parameters(**params: Any) -> Json:
 def ready(params: Mapping[str, Any], *, once: bool = False) -> Json:
     """What the module returns for these parameters, also where it fails; `failed` is its message then."""
     try:
-        return wait_until_ready(params, once=once)
+        return wait_until_ready(params, set(), once=once)
     except InferenceError as error:
         return {**error.result, "failed": error.message}

@@ -103,7 +103,7 @@ def wait(params: Mapping[str, Any]) -> dict[str, Any]:
 
     begin, worked = time.time(), time.process_time()
     try:
-        result = wait_until_ready(params, once=False)
+        result = wait_until_ready(params, set(), once=False)
     except InferenceError as error:
         result = {**error.result, "failed": error.message}
     end, worked = time.time(), time.process_time() - worked

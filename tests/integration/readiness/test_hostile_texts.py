@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.diagnosis import cause_of
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.reasons import REASONS
 
-from tests.integration.readiness.deployments import parameters, ready
+from tests.integration.readiness.deployments import Deployments, container, parameters, ready
 from tests.integration.readiness.measured import measured
 from tests.integration.readiness.peers import CHOICE, COMPLETION, MODELS, Peer, answering, response
 
@@ -211,3 +211,17 @@ def test_a_key_that_no_header_can_hold_is_not_told(key: str) -> None:
         found = measured({"model": "a", "url": peer.url, "api_key": key, "timeout": 0.1}, "module")
     assert not found.result.get("ready")
     assert "hunter2" not in json.dumps(found.result)
+
+
+def test_a_key_that_a_server_repeats_is_not_told(deployments: Deployments, release: str, tmp_path: Path) -> None:
+    """The key was read from a Secret, so Ansible was not given it."""
+    progress, key = tmp_path / "progress", "hunter2"
+    deployments.create(release, container("--api-key", key, "--served-model-name", key))
+    secrets = f"/api/v1/namespaces/{deployments.namespace}/secrets"
+    deployments.api.request("POST", secrets, {"metadata": {"name": release}, "stringData": {"key": key}})
+    given = {"model": "a", "release": release, "namespace": deployments.namespace, "kubeconfig": deployments.kubeconfig}
+    given |= {"api_key_secret": {"name": release, "key": "key"}, "progress_file": str(progress), "timeout": 20}
+    found = measured(given, "module")
+    assert found.reason == "wrong_name"
+    for told in (json.dumps(found.result), progress.read_text(), found.stderr):
+        assert key not in told

@@ -19,10 +19,19 @@ def successes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate that signs itself, for 127.0.0.1, with its key in the same file."""
+    """A certificate that signs itself, for 127.0.0.1 and api.example, with its key in the same file."""
     path = tmp_path_factory.mktemp("tls") / "server.pem"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-subj", "/CN=server", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(path), "-out", "-"]
+    command += [
+        "-subj",
+        "/CN=server",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1,DNS:api.example",
+        "-keyout",
+        str(path),
+        "-out",
+        "-",
+    ]
     made = subprocess.run(command, check=True, capture_output=True, text=True, timeout=20)
     path.write_text(path.read_text() + made.stdout)
     return path

@@ -32,6 +32,7 @@ MADE = Pod("p", "u", "n", waiting="ContainerCreating")
 LOADING = Pod("p", "u", "n", running=True, container="vllm", probe_patience=15.0)
 ENDED = Pod("p", "u", "n", waiting="CrashLoopBackOff", exit_code=1, container="vllm")
 AGAIN = replace(LOADING, exit_code=1)
+NONE = ApiError("The Kubernetes API answered with an error", "previous terminated container not found")
 AWAY = ApiError("The Kubernetes API cannot be reached", "reset")
 
 
@@ -45,9 +46,10 @@ UNHEALTHY = {"reason": "Unhealthy", "message": "Readiness probe failed: HTTP pro
 class Looking:
     """An inspector with its clock, its API server and the model server that it asks."""
 
-    def __init__(self, **answers: Any) -> None:
+    def __init__(self, before: Any = NONE, **answers: Any) -> None:
         paths = {"events": EVENTS, "log": LOG, "nodes": NODES, "pods": PODS, "near": NEAR}
-        self.api = Objects({paths[name]: answer for name, answer in answers.items()})
+        given = {paths[name]: answer for name, answer in answers.items()}
+        self.api = Objects({**given, f"{LOG}?previous": before})
         self.now, self.generates, self.questions = 100.0, False, 0
         self.inspector = Inspector(self.api.kube, "ns", self.serves, lambda: self.now)
 
@@ -126,6 +128,27 @@ def test_what_may_not_be_read_is_told(answers: dict[str, Any], details: Details)
     assert Looking(**answers).details(ENDED) == details
 
 
+FULL = "torch.OutOfMemoryError: CUDA out of memory."
+
+
+@pytest.mark.parametrize(
+    ("pod", "log", "before", "found"),
+    [
+        (ENDED, [FULL], ["earlier"], (FULL,)),
+        (ENDED, ["last words"], NONE, ("last words",)),
+        (ENDED, ["the next one loads"], [FULL], (FULL, "the next one loads")),
+        (ENDED, [], [FULL], (FULL,)),
+        (ENDED, [], NONE, ()),
+        (AGAIN, ["the next one loads"], [FULL], (FULL,)),
+        (AGAIN, ["the next one loads"], NONE, ()),
+    ],
+)
+def test_the_log_of_the_container_that_ended(
+    pod: Pod, log: list[str], before: list[str] | ApiError, found: tuple[str, ...]
+) -> None:
+    assert Looking(log=log, before=before).details(pod).log == found
+
+
 @pytest.mark.parametrize(
     ("pod", "lasts"),
     [(ENDED, SECONDS_BETWEEN_READS), (LOADING, SECONDS_BETWEEN_READS), (UNPLACED, SECONDS_BETWEEN_SURVEYS)],
@@ -178,8 +201,34 @@ def test_a_server_that_works_counts_after_its_probes_should_have_noticed() -> No
     assert looking.details(LOADING, 3).serves
 
 
+@pytest.mark.parametrize(
+    ("since", "serves"),
+    [
+        (LOADING, True),
+        (replace(READY, uid=LOADING.uid), False),
+        (replace(LOADING, started=True, ready=True), False),
+    ],
+    ids=["never Ready", "Ready before it was started", "Ready"],
+)
+def test_a_pod_that_was_ready_is_given_all_of_its_patience_again(since: Pod, serves: bool) -> None:
+    looking = Looking(events=[UNHEALTHY])
+    looking.generates = True
+    looking.details(LOADING)
+    looking.details(since, 3)
+    assert looking.details(LOADING, 14).serves == serves
+
+
+@pytest.mark.parametrize("later", [replace(LOADING, started=True), replace(LOADING, restarts=1)])
+def test_each_probe_and_each_container_has_its_own_patience(later: Pod) -> None:
+    looking = Looking(events=[UNHEALTHY])
+    looking.generates = True
+    looking.details(LOADING)
+    assert not looking.details(later, 16).serves
+    assert looking.details(later, 16).serves
+
+
 def test_autopsy() -> None:
-    looking = Looking(events=[UNHEALTHY], log=["a"])
+    looking = Looking(events=[UNHEALTHY], before=["a"])
     found = looking.inspector.autopsy(replace(READY, exit_code=0))
     assert found == Details((Event(UNHEALTHY["reason"], UNHEALTHY["message"]),), ("a",))
     assert (looking.api.asked, looking.questions) == ([EVENTS, LOG], 0)

@@ -219,7 +219,7 @@ def test_whether_a_pod_generates_is_asked_shortly(monkeypatch: pytest.MonkeyPatc
     ],
 )
 def test_route(route: Route, base_path: str, headers: dict[str, str]) -> None:
-    configuration = SimpleNamespace(host="http://api.example")
+    configuration = SimpleNamespace(host="http://api.example", proxy=None)
     kube = SimpleNamespace(configuration=configuration, credentials=lambda: {"authorization": "Bearer t"})
     session = route.session(cast(Releases, SimpleNamespace(kube=kube, namespace="ns")), A)
     assert (session.base_path, session.headers) == (base_path, headers)

@@ -112,16 +112,25 @@ def test_progress(tmp_path: Path) -> None:
     path = tmp_path / "progress"
     path.touch()
     path.write_text("")
-    teller(str(path), M, 1)(1.25, LOADING)
-    teller(str(path), N, 2)(1234.5, Verdict(True, None, "two\nlines \udcff"))
+    teller(str(path), M, 1, set())(1.25, LOADING)
+    teller(str(path), N, 2, set())(1234.5, Verdict(True, None, "two\nlines \udcff"))
     assert path.read_text() == "   1.2 s  loading: Pod p loads\nn: 1234.5 s  ready: two lines ?\n"
-    teller(None, M, 1)(1.0, LOADING)
+    teller(None, M, 1, set())(1.0, LOADING)
+
+
+def test_progress_without_what_is_hidden(tmp_path: Path) -> None:
+    path, hidden = tmp_path / "progress", {"never"}
+    path.touch()
+    tell = teller(str(path), M, 1, hidden)
+    hidden.add("hunter2")
+    tell(1.0, not_ready("wrong_name", "It serves: hunter2, a"))
+    assert path.read_text() == "   1.0 s  wrong_name: It serves: ********, a\n"
 
 
 def test_progress_that_nobody_wants_to_know_any_more(tmp_path: Path) -> None:
-    teller(str(tmp_path / "removed"), M, 1)(1.0, LOADING)
+    teller(str(tmp_path / "removed"), M, 1, set())(1.0, LOADING)
     assert list(tmp_path.iterdir()) == []
-    teller(str(tmp_path), M, 1)(1.0, LOADING)
+    teller(str(tmp_path), M, 1, set())(1.0, LOADING)
 
 
 def test_a_progress_file_that_a_user_names_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +139,7 @@ def test_a_progress_file_that_a_user_names_is_made(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(vllm_ready, "end_with_parent", lambda given: seen.append(Path(given).exists()))
     looks(monkeypatch, m=READY)
     params = {**DEFAULTS, "model": "m", "url": "http://h", "progress_file": str(path)}
-    module: Any = SimpleNamespace(params=params, check_mode=False)
+    module: Any = SimpleNamespace(params=params, check_mode=False, no_log_values=set())
     assert vllm_ready.execute(module)["ready"]
     assert seen == [True]
     assert path.read_text().endswith("ready: Model m generates\n")
@@ -158,7 +167,7 @@ def looks(monkeypatch: pytest.MonkeyPatch, **verdicts: Verdict | Exception) -> N
 def wait(*names: str, once: bool = False, **given: Any) -> dict[str, Any]:
     models = [member(model=name, url="http://h") for name in names]
     chosen = {**models[0]} if len(models) == 1 else {"releases": models}
-    return wait_until_ready({**DEFAULTS, **chosen, "timeout": 0.0, **given}, once=once)
+    return wait_until_ready({**DEFAULTS, **chosen, "timeout": 0.0, **given}, set(), once=once)
 
 
 def test_one_model(monkeypatch: pytest.MonkeyPatch) -> None:

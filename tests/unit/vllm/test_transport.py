@@ -158,15 +158,18 @@ def test_proxy(prefix: str, tls: Tls | None, path: str) -> None:
     assert server.requests[0].startswith(f"GET {path}/v1/models HTTP/1.1".encode())
 
 
-def test_proxy_with_tls(certificate: Path) -> None:
+@pytest.mark.parametrize(("name", "error"), [(None, None), ("api.example", None), ("other.example", "tls")])
+def test_proxy_with_tls(name: str | None, error: str | None, certificate: Path) -> None:
     server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server_side.load_cert_chain(certificate)
     with serving(says(b'{"a": 1}'), server_side) as server:
         api = kube(f"https://127.0.0.1:{server.port}")
         api.configuration.ssl_ca_cert = str(certificate)
+        api.configuration.tls_server_name = name
         connect, base_path = api_proxy(api, "ns", "p", 8000, None)
         with Session(connect, base_path) as session:
-            assert session.ask("GET", "/v1/models", 5.0).payload == {"a": 1}
+            answer = session.ask("GET", "/v1/models", 5.0)
+    assert (answer.payload, answer.error) == (None if error else {"a": 1}, error)
 
 
 def test_proxy_behind_another_proxy() -> None:
