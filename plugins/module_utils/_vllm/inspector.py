@@ -21,7 +21,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import Details, Pod, Workload
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.reading import read_events, requests_of
 
-SECONDS_BETWEEN_READS = 2.0
+SECONDS_BETWEEN_READS = 2.5
 # All nodes and pods of a cluster are much to read; a change of the pod comes before.
 SECONDS_BETWEEN_SURVEYS = 30.0
 LOG_LINES = 200
@@ -72,7 +72,8 @@ class Inspector:
         lasts = SECONDS_BETWEEN_SURVEYS if "resources" in wanted else SECONDS_BETWEEN_READS
         if last and last.pod == pod and now - last.moment < lasts:
             return last.details
-        reading = Reading(pod, now, self.read(pod, wanted))
+        is_read = last is not None and run_of(last.pod) == run_of(pod)
+        reading = Reading(pod, now, self.read(pod, wanted, last.details.log if last and is_read else ()))
         self.readings[pod.uid] = reading
         return reading.details
 
@@ -80,16 +81,17 @@ class Inspector:
         """What tells why a pod's container ended before the one that runs now."""
         return self.read(pod, frozenset({"events", "log"}))
 
-    def read(self, pod: Pod, wanted: frozenset[str]) -> Details:
-        details = Details()
+    def read(self, pod: Pod, wanted: frozenset[str], log: tuple[str, ...] = ()) -> Details:
+        """What is wanted. A log that was read before does not change any more."""
+        details = Details(log=log if "log" in wanted else ())
         path = f"/api/v1/namespaces/{self.namespace}"
         if "events" in wanted:
             selector = f"involvedObject.uid={pod.uid}"
             found, missing = self.attempt(lambda: self.kube.items(f"{path}/events", fieldSelector=selector), [])
             details = replace(details, events=read_events(found), missing=missing)
-        if "log" in wanted:
-            log, missing = self.attempt(lambda: self.log(f"{path}/pods/{pod.name}/log", pod), [])
-            details = replace(details, log=tuple(log), missing=missing or details.missing)
+        if "log" in wanted and not log:
+            lines, missing = self.attempt(lambda: self.log(f"{path}/pods/{pod.name}/log", pod), [])
+            details = replace(details, log=tuple(lines), missing=missing or details.missing)
         if "resources" in wanted:
             oversized, missing = self.attempt(lambda: self.oversized(pod), "")
             details = replace(details, oversized=oversized, holders=self.holders(pod), missing=missing)
@@ -151,6 +153,11 @@ class Inspector:
         known, since = self.serving_since.get(pod.uid, (run, now))
         self.serving_since[pod.uid] = run, since if known == run else now
         return known == run and now - since > pod.probe_patience
+
+
+def run_of(pod: Pod) -> tuple[int, bool, int | None]:
+    """What is another one for each container of a pod, and for the end of each."""
+    return pod.restarts, pod.running, pod.exit_code
 
 
 def total(requests: tuple[tuple[str, str], ...]) -> dict[str, Decimal]:

@@ -143,6 +143,7 @@ def measure(waits: dict[str, Process]) -> dict[str, Cost]:
     begin = time.monotonic()
     before = {name: wait.cpu_seconds() for name, wait in waits.items()}
     go_on(waits, SECONDS_OF_A_WINDOW)
+    assert all(wait.proxy.since(0) for wait in waits.values()), "they do not ask through the proxy"
     used = {name: wait.cpu_seconds() - before[name] for name, wait in waits.items()}
     seconds = time.monotonic() - begin
     return {name: Cost(wait.proxy.since(begin), used[name], seconds) for name, wait in waits.items()}
@@ -160,7 +161,7 @@ def go_on(waits: dict[str, Process], seconds: float) -> None:
 def test_a_release_at_rest_costs_little(state: str, costs: dict[str, Cost]) -> None:
     cost = costs[state]
     paths = [f"{request.path} {'watch' if request.is_watch else ''}" for request in cost.requests]
-    assert 0 < cost.rate <= MOST_REQUESTS_A_SECOND, paths
+    assert cost.rate <= MOST_REQUESTS_A_SECOND, paths
     assert cost.share < MOST_OF_A_CORE
 
 

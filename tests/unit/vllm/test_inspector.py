@@ -175,6 +175,21 @@ def test_a_pod_that_has_changed_is_read_at_once() -> None:
     assert looking.details(replace(UNPLACED, unschedulable="other")).log == ()
 
 
+def test_the_log_of_a_container_is_read_once_it_is_found() -> None:
+    looking = Looking(log=[])
+    assert looking.details(ENDED).log == ()
+    looking.api.answers[LOG] = ["a"]
+    for _time in range(3):
+        assert looking.details(ENDED, SECONDS_BETWEEN_READS).log == ("a",)
+    assert looking.details(replace(ENDED, waiting="other")).log == ("a",)
+    assert looking.api.asked.count(LOG) == 4
+    assert looking.details(LOADING).log == ()
+    for again in (AGAIN, replace(ENDED, restarts=1), replace(ENDED, exit_code=2)):
+        before = len(looking.api.asked)
+        looking.details(again)
+        assert LOG in looking.api.asked[before:]
+
+
 def test_one_pod_is_read_of_many_the_worst_one() -> None:
     pods = tuple(
         replace(pod, name=name, uid=name) for pod, name in ((LOADING, "a"), (MADE, "b"), (ENDED, "c"), (AGAIN, "d"))
