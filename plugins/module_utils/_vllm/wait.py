@@ -72,18 +72,30 @@ class Look(NamedTuple):
 
 @dataclass
 class Outcome:
-    """How a wait ended. `exhausted` is `timeout`, the phase whose budget was used up, or empty."""
+    """How a wait ended.
+
+    Args:
+        verdict: the last one.
+        timeline: the phases.
+        seconds: of the wait.
+        observations: how many there were.
+        exhausted: `timeout`, the phase whose budget was used up, or empty.
+        ready_since: the second since which the same pods have been ready.
+    """
 
     verdict: Verdict
     timeline: Timeline
     seconds: float = 0.0
     observations: int = 0
     exhausted: str = ""
+    ready_since: float = 0.0
 
     def note(self, verdict: Verdict, now: float, tell: Callable[[float, Verdict], None]) -> None:
         """Take in what was seen at this moment, and tell it if it is something new."""
         if (verdict.reason, verdict.msg) != (self.verdict.reason, self.verdict.msg):
             tell(now, verdict)
+        if not self.verdict.ready or self.verdict.proof != verdict.proof:
+            self.ready_since = now
         self.verdict, self.seconds, self.observations = verdict, now, self.observations + 1
         self.timeline.take(verdict, now)
 
@@ -146,20 +158,17 @@ def wait(
     """
     begin = clock.now()
     outcome = Outcome(Verdict(False, None, "Nothing was observed"), Timeline())
-    first_success: float | None = None
     while True:
         verdict, pause = observe()
         now = clock.now() - begin
-        earlier = outcome.verdict
         outcome.note(verdict, now, tell)
         if patience.once or is_hopeless(verdict, patience):
             return outcome
         if verdict.ready and now < patience.timeout + LAST_CHANCE:
-            if first_success is None or not earlier.ready or earlier.proof != verdict.proof:
-                first_success = now
-            elif now - first_success >= SECONDS_BETWEEN_SUCCESSES:
+            missing = SECONDS_BETWEEN_SUCCESSES - (now - outcome.ready_since)
+            if missing <= 0:
                 return outcome
-            clock.sleep(max(0.0, SECONDS_BETWEEN_SUCCESSES - (now - first_success)))
+            clock.sleep(missing)
             continue
         left = outcome.timeline.remaining(patience.budgets, now)
         if now >= patience.timeout or left <= 0:

@@ -219,8 +219,15 @@ def test_a_key_that_a_server_repeats_is_not_told(deployments: Deployments, relea
     deployments.create(release, container("--api-key", key, "--served-model-name", key))
     secrets = f"/api/v1/namespaces/{deployments.namespace}/secrets"
     deployments.api.request("POST", secrets, {"metadata": {"name": release}, "stringData": {"key": key}})
-    given = {"model": "a", "release": release, "namespace": deployments.namespace, "kubeconfig": deployments.kubeconfig}
-    given |= {"api_key_secret": {"name": release, "key": "key"}, "progress_file": str(progress), "timeout": 20}
+    given = {
+        "model": "a",
+        "release": release,
+        "namespace": deployments.namespace,
+        "kubeconfig": deployments.kubeconfig,
+        "api_key_secret": {"name": release, "key": "key"},
+        "progress_file": str(progress),
+        "timeout": 20,
+    }
     found = measured(given, "module")
     assert found.reason == "wrong_name"
     for told in (json.dumps(found.result), progress.read_text(), found.stderr):
