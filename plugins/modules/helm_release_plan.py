@@ -18,14 +18,6 @@ description:
 author:
   - The ai_aas.inference maintainers (@ai-aas)
 options:
-  release:
-    description: The name of the release.
-    type: str
-    required: true
-  namespace:
-    description: The namespace of the release. It need not exist yet.
-    type: str
-    required: true
   chart:
     description: The path of the chart, or another reference that Helm understands.
     type: str
@@ -34,17 +26,9 @@ options:
     description: All the values of the release, merged into one.
     type: dict
     default: {}
-  binary_path:
-    description: The path of the C(helm) program. The default is the one on the search path.
-    type: path
-  kubeconfig:
-    description: The path of a kubeconfig file. The default is Helm's own.
-    type: path
-  context:
-    description: The context in the kubeconfig. The default is its current context.
-    type: str
 extends_documentation_fragment:
   - ai_aas.inference.attributes
+  - ai_aas.inference.helm
 attributes:
   check_mode:
     support: full
@@ -53,7 +37,6 @@ attributes:
     support: full
     details: Shows the objects that an upgrade would change. The data of Secrets is replaced by a digest.
 requirements:
-  - helm >= 3.14
   - PyYAML
 seealso:
   - module: kubernetes.core.helm
@@ -109,37 +92,18 @@ revision:
   sample: 3
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ai_aas.inference.plugins.module_utils._helm.client import Helm
+from ansible_collections.ai_aas.inference.plugins.module_utils._helm.arguments import RELEASE, open_helm
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.plan import desired_values, index, plan
 from ansible_collections.ai_aas.inference.plugins.module_utils._module import run_module
 
 ARGUMENTS: dict[str, Any] = {
-    "release": {"type": "str", "required": True},
-    "namespace": {"type": "str", "required": True},
+    **RELEASE,
     "chart": {"type": "str", "required": True},
     "values": {"type": "dict", "default": {}},
-    "binary_path": {"type": "path"},
-    "kubeconfig": {"type": "path"},
-    "context": {"type": "str"},
 }
-
-
-def open_helm(module: AnsibleModule) -> Helm:
-    """Return the release that the parameters name."""
-    params = module.params
-    flags = (("--kubeconfig", params["kubeconfig"]), ("--kube-context", params["context"]))
-    options = tuple(word for flag, value in flags if value for word in (flag, value))
-    binary = params["binary_path"] or module.get_bin_path("helm", required=True)
-
-    def run(words: Sequence[str], content: str) -> tuple[int, str, str]:
-        code, output, errors = module.run_command(list(words), data=content)
-        return int(code), str(output), str(errors)
-
-    return Helm(run, binary, params["release"], params["namespace"], options)
 
 
 def show(objects: dict[str, Any], other: dict[str, Any]) -> str:

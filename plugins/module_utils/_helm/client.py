@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
+from ansible_collections.ai_aas.inference.plugins.module_utils._helm.history import Revision
+
+# As many as Helm is asked for; it keeps ten by default.
+MAX_HISTORY = 256
 
 # Runs a program with a text as its standard input; returns its exit code, output and errors.
 Run = Callable[[Sequence[str], str], tuple[int, str, str]]
@@ -40,15 +44,32 @@ class Helm:
         """Run a subcommand on the release's namespace."""
         return self.run([self.binary, *words, "--namespace", self.namespace, *self.options], content)
 
-    def status(self) -> Release | None:
-        """Return the release's newest revision, or None if there is none.
+    def status(self, revision: int = 0) -> Release | None:
+        """Return a revision of the release, by default the newest one, or None if there is none.
 
         Raises:
             InferenceError: Helm cannot reach the cluster, or may not read there.
         """
-        code, output, errors = self.call(["status", self.name, "--output", "json"])
+        output = self.read(["status", self.name, *(["--revision", str(revision)] if revision else [])])
+        return read_release(output) if output else None
+
+    def history(self) -> list[Revision]:
+        """Return the release's revisions, the oldest first; none where there is no release.
+
+        Raises:
+            InferenceError: as status does.
+        """
+        found = self.read(["history", self.name, "--max", str(MAX_HISTORY)]) or []
+        return [
+            Revision(each["revision"], each["status"], each["updated"], each["chart"], each["description"])
+            for each in found
+        ]
+
+    def read(self, words: Sequence[str]) -> Any:
+        """What a subcommand prints as JSON, or None if there is no such release."""
+        code, output, errors = self.call([*words, "--output", "json"])
         if code == 0:
-            return read_release(json.loads(output))
+            return json.loads(output)
         if "release: not found" in errors:
             return None
         raise InferenceError(
@@ -72,6 +93,20 @@ class Helm:
             " ".join(errors.removeprefix("Error: ").split()),
             "Nothing was changed. Correct the values or the chart that are named.",
         )
+
+    def rollback(self, revision: int) -> None:
+        """Make a new revision with what an earlier one holds. Waits for nothing.
+
+        Raises:
+            InferenceError: Helm or the cluster refuses.
+        """
+        code, _output, errors = self.call(["rollback", self.name, str(revision)])
+        if code:
+            raise InferenceError(
+                f"Helm refuses to roll release {self.name} in namespace {self.namespace} back to revision {revision}",
+                last_line(errors),
+                "See `helm history`, and what the message names.",
+            )
 
 
 def read_release(document: Mapping[str, Any]) -> Release:

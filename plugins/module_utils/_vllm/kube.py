@@ -46,6 +46,10 @@ class MissingError(ApiError):
     """What was asked for is not there."""
 
 
+class ConflictError(ApiError):
+    """Another writer was first."""
+
+
 class ExpiredError(ApiError):
     """The version from which a watch was to go on is too old."""
 
@@ -80,12 +84,22 @@ class Kube:
             ApiError: one of its kinds; the message names verb and resource as the API server does.
         """
         with self.opened(path, SECONDS_PER_REQUEST, **query) as response:
-            content = response.read(MAX_BODY_BYTES)
-        try:
-            document: dict[str, Any] = json.loads(content)
-        except ValueError:
-            raise ApiError("The Kubernetes API answered with something else than JSON", f"GET {path}") from None
-        return document
+            return read_document(response, path)
+
+    def send(self, method: str, path: str, body: Mapping[str, Any], kind: str = "application/json") -> dict[str, Any]:
+        """A changing request's JSON.
+
+        Args:
+            method: as POST or PATCH.
+            path: of the object, or of its list for POST.
+            body: the object, or what is to be changed of it.
+            kind: the body's media type, which says how a PATCH is meant.
+
+        Raises:
+            ApiError: as get does; ConflictError if another writer was first.
+        """
+        with self.requested(method, path, SECONDS_PER_REQUEST, json.dumps(body), kind) as response:
+            return read_document(response, path)
 
     def items(self, path: str, **query: Any) -> list[dict[str, Any]]:
         """The items of a list."""
@@ -115,25 +129,53 @@ class Kube:
     @contextmanager
     def opened(self, path: str, seconds: float, **query: Any) -> Iterator[Any]:
         """A response whose body is read by the caller, with seconds for each wait on it."""
+        given = {name: value for name, value in query.items() if value is not None}
+        with self.requested("GET", path + (f"?{urlencode(given)}" if given else ""), seconds) as response:
+            yield response
+
+    @contextmanager
+    def requested(
+        self, method: str, path: str, seconds: float, body: str | None = None, kind: str = ""
+    ) -> Iterator[Any]:
+        """A response to any request, as long as it is one of success."""
         from urllib3 import Timeout
         from urllib3.exceptions import HTTPError
 
-        given = {name: value for name, value in query.items() if value is not None}
-        url = self.configuration.host + path + (f"?{urlencode(given)}" if given else "")
-        headers = {"Accept": "application/json", **self.credentials()}
+        url = self.configuration.host + path
+        headers = {"Accept": "application/json", **({"Content-Type": kind} if kind else {}), **self.credentials()}
         limits = Timeout(connect=SECONDS_PER_REQUEST, read=seconds)
         try:
             response = self.pool.request(
-                "GET", url, headers=headers, timeout=limits, retries=False, redirect=False, preload_content=False
+                method,
+                url,
+                body=body,
+                headers=headers,
+                timeout=limits,
+                retries=False,
+                redirect=False,
+                preload_content=False,
             )
             try:
-                if response.status != 200:
+                if not 200 <= response.status < 300:
                     raise api_error(response.status, response.headers, response.read(MAX_LOG_BYTES))
                 yield response
             finally:
                 response.close()
         except (HTTPError, OSError) as error:
             raise ApiError("The Kubernetes API cannot be reached", str(error)) from error
+
+
+def read_document(response: Any, path: str) -> dict[str, Any]:
+    """The JSON of a response.
+
+    Raises:
+        ApiError: it is none.
+    """
+    try:
+        document: dict[str, Any] = json.loads(response.read(MAX_BODY_BYTES))
+    except ValueError:
+        raise ApiError("The Kubernetes API answered with something else than JSON", path) from None
+    return document
 
 
 def configuration_of(kubeconfig: str | None, context: str | None) -> Any:
@@ -175,6 +217,8 @@ def api_error(status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
         return ForbiddenError("The Kubernetes API forbids to look", message)
     if status == 404:
         return MissingError("The Kubernetes API has no such object", message)
+    if status == 409:
+        return ConflictError("The Kubernetes API refuses to change what another has changed", message)
     if status == 410:
         return ExpiredError("The Kubernetes API has forgotten this version", message)
     error = ApiError("The Kubernetes API answered with an error", message)

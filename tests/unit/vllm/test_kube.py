@@ -16,6 +16,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._errors import In
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm import kube
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import (
     ApiError,
+    ConflictError,
     ExpiredError,
     ForbiddenError,
     Kube,
@@ -64,6 +65,17 @@ def test_what_is_asked(tmp_path: Path) -> None:
     assert "Accept: application/json\r\n" in asked
 
 
+def test_what_is_sent(tmp_path: Path) -> None:
+    answer = says(b'{"a": 2}', "201 Created", "Connection: close\r\n")
+    with api(tmp_path, answer) as (made, server):
+        assert made.send("PATCH", "/api/v1/x", {"a": 1}, "application/merge-patch+json") == {"a": 2}
+    sent = server.requests[0].decode()
+    assert sent.startswith("PATCH /api/v1/x HTTP/1.1\r\n")
+    assert "Content-Type: application/merge-patch+json\r\n" in sent
+    assert "authorization: Bearer t\r\n" in sent
+    assert sent.endswith('{"a": 1}')
+
+
 @pytest.mark.parametrize("document", [{"items": None}, {}, {"items": []}])
 def test_a_list_without_items(tmp_path: Path, document: dict[str, Any]) -> None:
     with api(tmp_path, body(document)) as (made, _server):
@@ -85,6 +97,7 @@ REFUSALS: list[tuple[int, Mapping[str, str], bytes, type[ApiError], str, str]] =
     (401, {}, b'{"message": "Unauthorized"}', UnauthorisedError, "api_unauthorised", "Unauthorized"),
     (403, {}, b'{"message": "pods is forbidden"}', ForbiddenError, "forbidden", "pods is forbidden"),
     (404, {}, b'{"message": "not found"}', MissingError, "api_unreachable", "not found"),
+    (409, {}, b'{"message": "modified"}', ConflictError, "api_unreachable", "modified"),
     (410, {}, b'{"message": "too old"}', ExpiredError, "api_unreachable", "too old"),
     (429, {"Retry-After": "7"}, b"{}", ApiError, "api_unreachable", "status 429"),
     (500, {}, b'{"message": null}', ApiError, "api_unreachable", "None"),
