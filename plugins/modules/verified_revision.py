@@ -1,4 +1,6 @@
 #!/usr/bin/python
+# Copyright: (c) 2026, ai_aas.inference contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-FileCopyrightText: ai_aas.inference contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
