@@ -57,6 +57,7 @@ class Session:
         self.headers = dict(headers or {})
         self.deadline = deadline
         self.connection: http.client.HTTPConnection | None = None
+        self.abandoned = False
 
     def __enter__(self) -> Session:
         return self
@@ -69,6 +70,13 @@ class Session:
             self.connection.close()
         self.connection = None
 
+    def abandon(self) -> None:
+        """Wait for nothing any more; called from another thread, when the server is known to end."""
+        self.abandoned = True
+        connection = self.connection
+        if connection and connection.sock:
+            cut(connection.sock)
+
     def ask(self, method: str, path: str, seconds: float, body: Mapping[str, Any] | None = None) -> Answer:
         """Make one request within these seconds in all, and return its answer or what kept it from being answered.
 
@@ -77,6 +85,7 @@ class Session:
         seconds = min(seconds, max(LEAST_SECONDS, self.deadline - time.monotonic()))
         deadline = time.monotonic() + seconds
         late = Answer(error="timeout", detail=f"no answer within {seconds:.3g} s")
+        left = Answer(error="closed", detail="the server began to end")
         try:
             if self.connection is None:
                 self.connection = within(seconds, self.connect)
@@ -86,6 +95,8 @@ class Session:
             return late
         except (OSError, ValueError, http.client.HTTPException) as error:
             return failure(error)
+        if self.abandoned:
+            return left
         try:
             with cutter:
                 answer = self.exchange(self.connection, method, path, body)
@@ -93,6 +104,8 @@ class Session:
             self.close()
             answer = late if isinstance(error, TimeoutError) else failure(error)
         # A body without a length ends with its connection, also where that was cut.
+        if self.abandoned:
+            return left
         return late if cutter.fired else answer
 
     def meets_tls(self, seconds: float) -> bool:
@@ -100,6 +113,8 @@ class Session:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         self.close()
+        if self.abandoned:
+            return False
         try:
             stream = context.wrap_socket(within(seconds, self.connect).sock, do_handshake_on_connect=False)
             stream.settimeout(seconds)
@@ -170,12 +185,8 @@ class Cutter:
         self.timer.daemon = True
 
     def cut(self) -> None:
-        """Wake whoever reads or writes, with an end of file."""
         self.fired = True
-        try:
-            self.stream.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            self.stream.close()
+        cut(self.stream)
 
     def __enter__(self) -> Cutter:
         self.timer.start()
@@ -183,6 +194,14 @@ class Cutter:
 
     def __exit__(self, *_unused: object) -> None:
         self.timer.cancel()
+
+
+def cut(stream: socket.socket) -> None:
+    """Wake whoever reads or writes, with an end of file."""
+    try:
+        stream.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        stream.close()
 
 
 def within(seconds: float, connect: Connect) -> http.client.HTTPConnection:

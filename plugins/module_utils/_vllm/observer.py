@@ -167,7 +167,7 @@ class ReleaseObserver:
 
     def put_to(self, pod: Pod) -> Verdict:
         """Ask one pod's server."""
-        with self.route.session(self.releases, pod) as session:
+        with self.route.session(self.releases, pod) as session, self.releases.told_of_end(pod.uid, session.abandon):
             verdict = judge_probe(probe(session, self.question, time.sleep), self.question)
         return verdict if verdict.ready else replace(verdict, msg=f"Pod {pod.name}: {verdict.msg}")
 

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.feed import Feed
@@ -36,6 +37,8 @@ class Releases:
         apps = f"/apis/apps/v1/namespaces/{namespace}"
         paths = (f"{apps}/deployments", f"{apps}/replicasets", f"/api/v1/namespaces/{namespace}/pods")
         self.feeds = [Feed(kube, path, selector, self.notify) for path in paths]
+        # What is told that a pod begins to end, by the pod's uid.
+        self.listeners: dict[str, Callable[[], None]] = {}
 
     def begin(self) -> None:
         """Read them now, or begin to follow them."""
@@ -55,6 +58,29 @@ class Releases:
         for release, change in self.changes.items():
             if name in (None, release):
                 change.set()
+        for uid, listener in list(self.listeners.items()):
+            if self.is_ending(uid):
+                listener()
+
+    @contextmanager
+    def told_of_end(self, uid: str, listener: Callable[[], None]) -> Iterator[None]:
+        """Have it called as soon as this pod begins to end: a port-forward does not tell that its peer is gone."""
+        self.listeners[uid] = listener
+        try:
+            if self.is_ending(uid):
+                listener()
+            yield
+        finally:
+            del self.listeners[uid]
+
+    def is_ending(self, uid: str) -> bool:
+        """Whether a pod is gone, has ended, or is to end."""
+        pod = self.feeds[-1].objects.get(uid)
+        return (
+            pod is None
+            or "deletionTimestamp" in pod["metadata"]
+            or pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+        )
 
     def known(self) -> bool:
         """Whether everything has been read at least once, or cannot be."""

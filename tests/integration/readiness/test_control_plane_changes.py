@@ -79,7 +79,7 @@ def evicted(way: Callable[[Deployments, str], None], words: str, scene: Scene) -
     with scene.wait() as wait:
         wait.until(words)
         way(scene.deployments, *old)
-        result = wait.result()
+        result = wait.result(SECONDS_FOR_ALL)
         found = scene.deployments.pods_of(scene.release)
     assert result["ready"], (result, wait.lines)
     new = names([pod for pod in found if is_ready(pod)]) - old
@@ -94,7 +94,7 @@ def rolled_out(words: str, scene: Scene) -> None:
         wait.until(words)
         new_container = container(env={**SLOW, "LAB_VLLM_LOAD_SECONDS": "2"})
         scene.deployments.patch(scene.release, {"template": {"spec": {"containers": [new_container]}}})
-        result = wait.result()
+        result = wait.result(SECONDS_FOR_ALL)
         found = scene.deployments.pods_of(scene.release)
     assert result["ready"], (result, wait.lines)
     assert names(found).isdisjoint(old), "it was reported ready while the old pods were there"

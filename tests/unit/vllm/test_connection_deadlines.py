@@ -50,6 +50,19 @@ def test_the_seconds_are_for_the_whole_request(behave: Behaviour) -> None:
     assert (answer.status, answer.error, answer.detail) == (None, "timeout", "no answer within 0.03 s")
 
 
+def test_a_request_is_given_up_when_the_server_is_known_to_end() -> None:
+    with serving(silent) as server, server.session() as session:
+        timer = threading.Timer(SECONDS, session.abandon)
+        timer.start()
+        begin = time.monotonic()
+        answer = session.ask("GET", "/", 30)
+        assert time.monotonic() - begin < LATEST
+        timer.join()
+        assert (answer.status, answer.error, answer.detail) == (None, "closed", "the server began to end")
+        assert session.ask("GET", "/", 30) == answer, "it is not asked again"
+        assert not session.meets_tls(30)
+
+
 def blocks(until: threading.Event) -> Callable[[float], http.client.HTTPConnection]:
     """Something that connects too late, as a name server that does not answer."""
 

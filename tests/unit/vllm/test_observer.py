@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -188,7 +189,7 @@ def test_a_rollout_that_breaks_is_seen_between_two_questions(monkeypatch: pytest
 
 
 def test_what_a_pod_lacks_is_told_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    releases = SimpleNamespace(kube=None, namespace="ns", once=True)
+    releases = SimpleNamespace(kube=None, namespace="ns", once=True, told_of_end=lambda *_given: nullcontext())
     observer = ReleaseObserver(cast(Releases, releases), "m", QUESTION, Route(), False, 1.0)
     answers = iter([BAD, GOOD])
     monkeypatch.setattr(module, "probe", lambda *_given: None)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -107,3 +108,40 @@ def test_they_are_followed_until_the_end(monkeypatch: pytest.MonkeyPatch) -> Non
     for feed in releases.feeds:
         feed.thread.join(5)
         assert not feed.thread.is_alive()
+
+
+def gone(_item: Json) -> None:
+    """The list no longer holds it."""
+
+
+def deleted(item: Json) -> None:
+    item["metadata"]["deletionTimestamp"] = "2026-11-01T12:00:00Z"
+
+
+def given_up(item: Json) -> None:
+    item["status"]["phase"] = "Failed"
+
+
+@pytest.mark.parametrize("end", [gone, deleted, given_up])
+@pytest.mark.parametrize("before", [True, False])
+def test_a_pod_that_begins_to_end_is_told_of(end: Callable[[Json], None], before: bool) -> None:
+    releases, told = listed(Lists(), "a", "b"), list[str]()
+    pods = releases.feeds[-1].objects
+    (uid, other) = (next(each for each in pods if each.startswith(name)) for name in "ab")
+
+    def happens() -> None:
+        end(item := pods[uid])
+        if end is gone:
+            del pods[uid]
+        releases.notify(item)
+
+    if before:
+        happens()
+    with releases.told_of_end(other, lambda: told.append("b")):
+        with releases.told_of_end(uid, lambda: told.append("a")):
+            assert told == (["a"] if before else [])
+            if not before:
+                happens()
+            assert told == ["a"]
+        releases.notify(None)
+        assert told == ["a"], "nobody listens any more"
