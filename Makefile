@@ -35,7 +35,7 @@ requirements: setup ## Pin requirements/*.in anew
 	for minor in 11 12; do $(BIN)/uv pip compile --quiet --upgrade --no-header --annotation-style line \
 		--python-version 3.$$minor requirements/py3$$minor.in -o requirements/py3$$minor.txt; done
 
-lab-build: setup ## Build the lab's control plane, once for each pinned version
+lab-build: setup ## Build the lab's control plane, promtool and Helm 4, once for each pinned version
 	$(LAB) build
 
 lab-up: setup ## Start the local lab: Kubernetes, PostgreSQL, Valkey, a router
@@ -65,7 +65,7 @@ lint: setup ## Check style, types, and Ansible's rules
 	$(BIN)/ansible-lint --strict
 
 unit: setup lab-build ## Test decisions, and the chart's renderings
-	$(PYTEST) tests/unit
+	$(PYTEST) tests/unit --numprocesses auto --dist loadfile
 
 integration: setup lab-build ## Test against the real lab
 	$(PYTEST) tests/integration

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.lab import build, config, health, lab, paths, state
+from tests.lab import build, config, custom_resources, health, lab, paths, state
 from tests.lab.config import Lab
 from tests.lab.errors import LabError
 from tests.lab.routes import ENVIRONMENTS
@@ -27,7 +27,9 @@ def main() -> int:
         elif arguments.verb == "down":
             lab.down(state_dir, report)
         elif arguments.verb == "build":
-            report(f"the control plane is in {build.ensure(report)}")
+            for wanted in (build.CONTROL_PLANE, build.PROMTOOL, build.HELM_4):
+                report(f"{wanted.title} is in {build.ensure(report, wanted)}")
+            report(f"{len(custom_resources.definitions(report))} custom resource definitions are at hand")
         elif arguments.verb == "status":
             return status(_running(state_dir))
         else:
@@ -90,7 +92,7 @@ def _parse() -> argparse.Namespace:
     verbs.add_parser("up", help="start the lab, or leave a healthy one alone")
     verbs.add_parser("down", help="end the lab and remove its state")
     verbs.add_parser("status", help="a line for each component; exit code 0 when all are healthy")
-    verbs.add_parser("build", help="build the control plane's binaries, if they are not there")
+    verbs.add_parser("build", help="build the control plane's binaries, promtool and Helm 4, if they are not there")
     env = verbs.add_parser("env", help="print what a shell needs to use the lab")
     env.add_argument("--environment", choices=ENVIRONMENTS, default="development", help="for ROUTER_URL")
     return parser.parse_args()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: ai_aas.inference contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The control plane's binaries, built once from the pinned go.mod and kept outside the tree."""
+"""The control plane's binaries, promtool and Helm 4, built once from pinned go.mod files and kept outside the tree."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.lab import state
 from tests.lab.errors import LabError, StartError, tail
@@ -44,72 +45,105 @@ _PROGRESS_SECONDS = 5.0
 _LIMIT_SECONDS = 3600.0
 
 
-def key() -> str:
+class Tools(NamedTuple):
+    """The tool lines of one go.mod, built together."""
+
+    title: str
+    folder: Path
+    names: tuple[str, ...]
+    minutes: int
+    flags: Callable[[], tuple[str, ...]]
+
+
+CONTROL_PLANE = Tools("the control plane", MODULE_DIR, BINARIES, 6, lambda: ("-ldflags", _link_flags()))
+# Without service discovery and its cloud SDKs, since no rule needs them.
+PROMTOOL = Tools(
+    "promtool", MODULE_DIR.with_name("promtool"), ("promtool",), 3, lambda: ("-tags=remove_all_sd", "-ldflags=-s -w")
+)
+HELM_4 = Tools(
+    "Helm 4",
+    MODULE_DIR.with_name("helm4"),
+    ("helm",),
+    3,
+    lambda: ("-ldflags", f"-s -w -X helm.sh/helm/v4/internal/version.version={_pinned('helm.sh/helm/v4', 'helm4')}"),
+)
+
+
+def key(folder: Path = MODULE_DIR) -> str:
     """Names a build: it changes whenever a pinned version does."""
-    content = (MODULE_DIR / "go.mod").read_bytes() + (MODULE_DIR / "go.sum").read_bytes()
+    content = (folder / "go.mod").read_bytes() + (folder / "go.sum").read_bytes()
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def binaries() -> Path:
-    return cache_root() / "controlplane" / key() / "bin"
+def binaries(wanted: Tools = CONTROL_PLANE) -> Path:
+    return cache_root() / wanted.folder.name / key(wanted.folder) / "bin"
 
 
 def tools() -> Path:
     return cache_root() / "controlplane" / key() / "tools"
 
 
-def is_built() -> bool:
-    wanted = [binaries() / name for name in BINARIES] + [tools() / name for name in TOOLS]
-    return all(_is_program(path) for path in wanted)
+def is_built(wanted: Tools = CONTROL_PLANE) -> bool:
+    links = [tools() / name for name in TOOLS] if wanted is CONTROL_PLANE else []
+    return _are_compiled(wanted) and all(_is_program(path) for path in links)
+
+
+def _are_compiled(wanted: Tools) -> bool:
+    return all(_is_program(binaries(wanted) / name) for name in wanted.names)
 
 
 def _is_program(path: Path) -> bool:
     return path.is_file() and bool(path.stat().st_mode & stat.S_IXUSR)
 
 
-def ensure(report: Report) -> Path:
+def ensure(report: Report, wanted: Tools = CONTROL_PLANE) -> Path:
     """Build what is missing and return the folder of the binaries."""
-    if not is_built():
-        target = binaries().parent
+    if not is_built(wanted):
+        target = binaries(wanted).parent
         make_private(target.parent)
         with held(target.with_suffix(".lock"), "the build", report):
-            if not all(_is_program(binaries() / name) for name in BINARIES):
-                _build(target, report)
-            _link_tools()
-    return binaries()
+            if not _are_compiled(wanted):
+                _build(wanted, target, report)
+            if wanted is CONTROL_PLANE:
+                _link_tools()
+    return binaries(wanted)
 
 
-def _build(target: Path, report: Report) -> None:
+def _build(wanted: Tools, target: Path, report: Report) -> None:
     # Only the holder of the lock comes here, so whatever lies in this folder is of a build that was cut off.
     work = target.with_suffix(".building")
     state.end_all(work, grace=0)
     shutil.rmtree(work, ignore_errors=True)
     make_private(work)
-    go, settings = _toolchain(report)
-    report(f"building the control plane with {go} (about 6 minutes on 2 cores, once)")
-    _compile(go, settings, work, report)
-    if missing := [name for name in BINARIES if not (work / "bin" / name).is_file()]:
-        raise LabError(f"The build made no {', '.join(missing)}. The tool lines in {MODULE_DIR}/go.mod must name them.")
+    go, settings = toolchain(report)
+    report(f"building {wanted.title} with {go} (about {wanted.minutes} minutes on 2 cores, once)")
+    _compile(wanted, go, settings, work, report)
+    if missing := [name for name in wanted.names if not (work / "bin" / name).is_file()]:
+        raise LabError(
+            f"The build made no {', '.join(missing)}. The tool lines in {wanted.folder}/go.mod must name them."
+        )
     shutil.rmtree(work / "pids", ignore_errors=True)
     shutil.rmtree(target, ignore_errors=True)
     work.rename(target)
 
 
-def _compile(go: str, settings: dict[str, str], work: Path, report: Report) -> None:
-    command = [go, "build", "-v", "-trimpath", "-mod=readonly", "-buildvcs=false", "-ldflags", _link_flags()]
+def _compile(wanted: Tools, go: str, settings: dict[str, str], work: Path, report: Report) -> None:
+    command = [go, "build", "-v", "-trimpath", "-mod=readonly", "-buildvcs=false", *wanted.flags()]
     daemon = start(
         work,
         "go-build",
         [*command, "-o", f"{work}/bin/", "tool"],
         extra_environment=settings,
-        folder=MODULE_DIR,
+        folder=wanted.folder,
     )
     try:
         _follow(daemon, report)
     finally:
         state.end_all(work, grace=0)
     if daemon.process.returncode:
-        raise StartError("The control plane could not be built. Network, disk space (4 GB) or memory?", daemon.log)
+        raise StartError(
+            f"{wanted.title.capitalize()} could not be built. Network, disk space (4 GB) or memory?", daemon.log
+        )
 
 
 def _link_flags() -> str:
@@ -125,11 +159,12 @@ def _link_flags() -> str:
     return " ".join(["-s -w", *(f"-X {name}={value}" for name, value in variables.items())])
 
 
-def _pinned(module: str) -> str:
-    content = (MODULE_DIR / "go.mod").read_text(encoding="utf-8")
+def _pinned(module: str, folder: str = MODULE_DIR.name) -> str:
+    file = MODULE_DIR.with_name(folder) / "go.mod"
+    content = file.read_text(encoding="utf-8")
     match = re.search(rf"^\s+{re.escape(module)} (v\S+)", content, re.MULTILINE)
     if match is None:
-        raise LabError(f"{MODULE_DIR}/go.mod requires no {module}.")
+        raise LabError(f"{file} requires no {module}.")
     return match[1]
 
 
@@ -148,7 +183,7 @@ def _follow(daemon: Daemon, report: Report) -> None:
         time.sleep(0.1)
 
 
-def _toolchain(report: Report) -> tuple[str, dict[str, str]]:
+def toolchain(report: Report) -> tuple[str, dict[str, str]]:
     """A Go that is new enough, and the variables it needs."""
     settings = {
         "CGO_ENABLED": "0",

@@ -10,6 +10,14 @@ What values.schema.json cannot say: rules over several keys, and values that onl
 {{- include "vllm-deployment.checkParallel" . -}}
 {{- include "vllm-deployment.checkArguments" . -}}
 {{- include "vllm-deployment.checkEnvironment" . -}}
+{{- include "vllm-deployment.checkVolumes" . -}}
+{{- include "vllm-deployment.checkUser" . -}}
+{{- include "vllm-deployment.checkSource" . -}}
+{{- include "vllm-deployment.checkDownload" . -}}
+{{- include "vllm-deployment.checkAdapters" . -}}
+{{- include "vllm-deployment.checkClaims" . -}}
+{{- include "vllm-deployment.checkAutoscaling" . -}}
+{{- include "vllm-deployment.checkRoutes" . -}}
 {{- end -}}
 
 {{- define "vllm-deployment.checkImage" -}}
@@ -26,8 +34,17 @@ What values.schema.json cannot say: rules over several keys, and values that onl
 {{- define "vllm-deployment.checkParallel" -}}
 {{- $needed := mul .Values.model.tensorParallelSize .Values.model.pipelineParallelSize | int -}}
 {{- $count := .Values.gpu.count | int -}}
-{{- if and $count (gt $needed $count) -}}
-{{- fail (printf "model.tensorParallelSize times model.pipelineParallelSize needs %d GPUs in the pod, and gpu.count is %d" $needed $count) -}}
+{{- $sizes := printf "model.tensorParallelSize times model.pipelineParallelSize needs %d GPUs" $needed -}}
+{{- if .Values.leaderWorkerSet.enabled -}}
+{{- if not (.Capabilities.APIVersions.Has "leaderworkerset.x-k8s.io/v1/LeaderWorkerSet") -}}
+{{- fail "leaderWorkerSet.enabled: the cluster does not know leaderworkerset.x-k8s.io/v1: install the LeaderWorkerSet controller" -}}
+{{- end -}}
+{{- $group := mul .Values.leaderWorkerSet.size $count | int -}}
+{{- if ne $needed $group -}}
+{{- fail (printf "%s in a group, and leaderWorkerSet.size times gpu.count is %d" $sizes $group) -}}
+{{- end -}}
+{{- else if and $count (gt $needed $count) -}}
+{{- fail (printf "%s in the pod, and gpu.count is %d: raise it, or set leaderWorkerSet.enabled to use several nodes" $sizes $count) -}}
 {{- end -}}
 {{- end -}}
 
@@ -46,6 +63,15 @@ What values.schema.json cannot say: rules over several keys, and values that onl
   "--pipeline-parallel-size" "model.pipelineParallelSize"
   "-pp" "model.pipelineParallelSize"
   "--shutdown-timeout" "drain.shutdownTimeoutSeconds"
+  "--load-format" "model.source.type"
+  "--enable-lora" "lora.adapters"
+  "--lora-modules" "lora.adapters"
+  "--max-lora-rank" "lora.maxRank"
+  "--nnodes" "leaderWorkerSet.size"
+  "--node-rank" "leaderWorkerSet"
+  "--master-addr" "leaderWorkerSet"
+  "--headless" "leaderWorkerSet"
+  "--distributed-executor-backend" "leaderWorkerSet"
   "--api-key" "apiKey.existingSecret"
   "--hf-token" "hubToken.existingSecret"
 -}}

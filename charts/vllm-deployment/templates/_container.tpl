@@ -3,82 +3,16 @@ SPDX-FileCopyrightText: ai_aas.inference contributors
 SPDX-License-Identifier: GPL-3.0-or-later
 */ -}}
 
-{{- define "vllm-deployment.arguments" -}}
-{{- with .Values.model }}
-- {{ .name | quote }}
-- "--served-model-name"
-{{- range .servedNames }}
-- {{ . | quote }}
-{{- end }}
-- "--host=0.0.0.0"
-- "--port=8000"
-{{- with .revision }}
-- {{ printf "--revision=%s" . | quote }}
-{{- end }}
-{{- with .maxModelLen | int64 }}
-- "--max-model-len={{ . }}"
-{{- end }}
-{{- if ne .dtype "auto" }}
-- "--dtype={{ .dtype }}"
-{{- end }}
-{{- with .quantization }}
-- {{ printf "--quantization=%s" . | quote }}
-{{- end }}
-{{- if $.Values.gpu.count }}
-- "--gpu-memory-utilization={{ .gpuMemoryUtilization }}"
-{{- end }}
-{{- if gt (.tensorParallelSize | int64) 1 }}
-- "--tensor-parallel-size={{ .tensorParallelSize | int64 }}"
-{{- end }}
-{{- if gt (.pipelineParallelSize | int64) 1 }}
-- "--pipeline-parallel-size={{ .pipelineParallelSize | int64 }}"
-{{- end }}
-{{- end }}
-{{- with .Values.drain.shutdownTimeoutSeconds | int64 }}
-- "--shutdown-timeout={{ . }}"
-{{- end }}
-{{- range .Values.extraArgs }}
-- {{ . | quote }}
-{{- end }}
-{{- end -}}
-
-{{- define "vllm-deployment.environment" -}}
-{{- $cache := .Values.cache.mountPath }}
-- name: HF_HOME
-  value: {{ $cache }}/huggingface
-- name: VLLM_CACHE_ROOT
-  value: {{ $cache }}/vllm
-- name: TRITON_CACHE_DIR
-  value: {{ $cache }}/triton
-- name: TORCHINDUCTOR_CACHE_DIR
-  value: {{ $cache }}/torchinductor
-{{- with .Values.hubToken.existingSecret }}
-{{- if .name }}
-- name: HF_TOKEN
-  valueFrom:
-    secretKeyRef:
-      name: {{ .name | quote }}
-      key: {{ .key | quote }}
-{{- end }}
-{{- end }}
-{{- with .Values.apiKey.existingSecret }}
-{{- if .name }}
-- name: VLLM_API_KEY
-  valueFrom:
-    secretKeyRef:
-      name: {{ .name | quote }}
-      key: {{ .key | quote }}
-{{- end }}
-{{- end }}
-{{- with .Values.extraEnv }}
-{{ toYaml . }}
-{{- end }}
-{{- end -}}
-
 {{- define "vllm-deployment.resources" -}}
 {{- $resources := deepCopy .Values.resources -}}
 {{- with .Values.gpu -}}
-{{- if .count -}}
+{{- if .claims -}}
+{{- $claims := list -}}
+{{- range .claims -}}
+{{- $claims = append $claims (dict "name" .name) -}}
+{{- end -}}
+{{- $resources = set $resources "claims" $claims -}}
+{{- else if .count -}}
 {{- $gpus := dict .resourceName (.count | int64) -}}
 {{- $resources = mergeOverwrite $resources (dict "requests" $gpus "limits" (deepCopy $gpus)) -}}
 {{- end -}}
@@ -94,15 +28,33 @@ periodSeconds: {{ .periodSeconds | int64 }}
 timeoutSeconds: {{ .timeoutSeconds | int64 }}
 {{- end -}}
 
-{{- define "vllm-deployment.container" -}}
-name: vllm
-image: {{ include "vllm-deployment.image" . | quote }}
-imagePullPolicy: {{ .Values.image.pullPolicy }}
-command: ["vllm", "serve"]
-args:
-  {{- include "vllm-deployment.arguments" . | trim | nindent 2 }}
-env:
-  {{- include "vllm-deployment.environment" . | trim | nindent 2 }}
+{{- /*
+The pod has left the Service when this begins. First the routers' time to notice, then the requests' to end: after
+SIGTERM vLLM aborts them, or answers the next one with 500. An image without python3 waits the whole time. What the hook
+returns matters to nobody but the reader of the event FailedPreStopHook.
+*/ -}}
+{{- define "vllm-deployment.preStop" -}}
+{{- with .Values.drain -}}
+{{- if .requestsSeconds -}}
+exec:
+  command:
+    - sh
+    - -c
+    - sleep "$1"; if command -v python3 >/dev/null; then exec python3 -IS -c "$0" "$3" "$2"; fi; sleep "$2"
+    - |
+      {{- include "vllm-deployment.script" (list $ "drain.py") | nindent 6 }}
+    - {{ .preStopSleepSeconds | int64 | quote }}
+    - {{ .requestsSeconds | int64 | quote }}
+    - http://127.0.0.1:8000/metrics
+{{- else if .preStopSleepSeconds -}}
+sleep:
+  seconds: {{ .preStopSleepSeconds | int64 }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* What only a container that answers requests has: a worker of a LeaderWorkerSet does not. */ -}}
+{{- define "vllm-deployment.server" -}}
 ports:
   - name: http
     containerPort: 8000
@@ -116,22 +68,29 @@ readinessProbe:
 livenessProbe:
   {{- include "vllm-deployment.probe" .Values.probes.liveness | nindent 2 }}
   failureThreshold: {{ .Values.probes.liveness.failureThreshold | int64 }}
-{{- with .Values.drain.preStopSleepSeconds | int64 }}
+{{- with include "vllm-deployment.preStop" . }}
 lifecycle:
   preStop:
-    sleep:
-      seconds: {{ . }}
+    {{- . | nindent 4 }}
 {{- end }}
+{{- end -}}
+
+{{- define "vllm-deployment.container" -}}
+name: vllm
+image: {{ include "vllm-deployment.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+command: ["vllm", "serve"]
+args:
+  {{- include "vllm-deployment.arguments" . | trim | nindent 2 }}
+env:
+  {{- include "vllm-deployment.environment" . | trim | nindent 2 }}
+{{ if ne .role "worker" }}
+{{- include "vllm-deployment.server" . }}
+{{ end -}}
 resources:
   {{- include "vllm-deployment.resources" . | nindent 2 }}
 securityContext:
   {{- toYaml .Values.securityContext | nindent 2 }}
 volumeMounts:
-  - name: shm
-    mountPath: /dev/shm
-  - name: cache
-    mountPath: {{ .Values.cache.mountPath }}
-  {{- with .Values.extraVolumeMounts }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- include "vllm-deployment.mounts" . | trim | nindent 2 }}
 {{- end -}}

@@ -33,12 +33,45 @@ app.kubernetes.io/name: {{ include "vllm-deployment.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
+{{- /* The pods that answer requests: of a LeaderWorkerSet's groups only the leaders. */ -}}
+{{- define "vllm-deployment.serverLabels" -}}
+{{ include "vllm-deployment.selectorLabels" . }}
+{{- if .Values.leaderWorkerSet.enabled }}
+leaderworkerset.sigs.k8s.io/worker-index: "0"
+{{- end }}
+{{- end -}}
+
 {{- /* Pods carry no chart version, or each release of the chart would restart every model. */ -}}
 {{- define "vllm-deployment.labels" -}}
 {{ include "vllm-deployment.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- /*
+Labels of the pods that download or test. Not those of the serving pods, or the Service would select them, and
+`kubectl wait -l app.kubernetes.io/instance=…` would wait for them too.
+*/ -}}
+{{- define "vllm-deployment.helperLabels" -}}
+app.kubernetes.io/name: {{ printf "%s-%s" (include "vllm-deployment.name" (first .) | trunc 50) (last .) | quote }}
+app.kubernetes.io/component: {{ last . }}
+app.kubernetes.io/part-of: {{ include "vllm-deployment.fullname" (first .) | quote }}
+{{- end -}}
+
+{{- /* The full name with a suffix, within the 63 characters that a Job's and a pod's name may have. */ -}}
+{{- define "vllm-deployment.suffixed" -}}
+{{- $name := first . -}}
+{{- $most := sub 62 (len (last .)) | int -}}
+{{- if gt (len $name) $most -}}
+{{- $name = printf "%s-%s" (trunc (sub $most 9 | int) $name | trimSuffix "-") (sha256sum $name | trunc 8) -}}
+{{- end -}}
+{{ $name }}-{{ last . }}
+{{- end -}}
+
+{{- /* A file of files/ without its header. */ -}}
+{{- define "vllm-deployment.script" -}}
+{{- regexReplaceAll "(?m)^# SPDX.*\n" ((first .).Files.Get (printf "files/%s" (last .))) "" | trim -}}
 {{- end -}}
 
 {{- define "vllm-deployment.image" -}}

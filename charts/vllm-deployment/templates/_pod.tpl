@@ -3,6 +3,7 @@ SPDX-FileCopyrightText: ai_aas.inference contributors
 SPDX-License-Identifier: GPL-3.0-or-later
 */ -}}
 
+{{- /* Takes the chart's context with `role`: `server`, or in a LeaderWorkerSet `leader` or `worker`. */ -}}
 {{- define "vllm-deployment.podTemplate" -}}
 metadata:
   {{- with .Values.podAnnotations }}
@@ -21,50 +22,17 @@ spec:
   imagePullSecrets:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- with .Values.priorityClassName }}
-  priorityClassName: {{ . | quote }}
-  {{- end }}
-  {{- with .Values.runtimeClassName }}
-  runtimeClassName: {{ . | quote }}
-  {{- end }}
-  {{- with .Values.nodeSelector }}
-  nodeSelector:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with .Values.affinity }}
-  affinity:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with .Values.tolerations }}
-  tolerations:
-    {{- toYaml . | nindent 4 }}
+  {{- with include "vllm-deployment.scheduling" . | trim }}
+  {{- . | nindent 2 }}
   {{- end }}
   securityContext:
     {{- toYaml .Values.podSecurityContext | nindent 4 }}
+  {{- if .Values.model.download.enabled }}
+  initContainers:
+    {{- include "vllm-deployment.modelGuard" . | nindent 4 }}
+  {{- end }}
   containers:
     - {{ include "vllm-deployment.container" . | indent 6 | trim }}
   volumes:
     {{- include "vllm-deployment.volumes" . | nindent 4 }}
-{{- end -}}
-
-{{- define "vllm-deployment.volumes" -}}
-- name: shm
-  emptyDir:
-    medium: Memory
-    sizeLimit: {{ .Values.shm.sizeLimit | quote }}
-- name: cache
-{{- with .Values.cache }}
-{{- if .existingClaim }}
-  persistentVolumeClaim:
-    claimName: {{ .existingClaim | quote }}
-{{- else if .sizeLimit }}
-  emptyDir:
-    sizeLimit: {{ .sizeLimit | quote }}
-{{- else }}
-  emptyDir: {}
-{{- end }}
-{{- end }}
-{{- with .Values.extraVolumes }}
-{{ toYaml . }}
-{{- end }}
 {{- end -}}

@@ -11,10 +11,11 @@ Times that follow from others.
 {{- div (sub (add (.Values.budgets.startupSeconds | int64) $period) 1) $period -}}
 {{- end -}}
 
-{{- /* The hook, the drain, and 15 s for vLLM to end its processes. */ -}}
+{{- /* The hook, its last request for metrics, what vLLM may take after SIGTERM, and 15 s for it to end its processes. */ -}}
 {{- define "vllm-deployment.gracePeriod" -}}
 {{- with .Values.drain -}}
-{{- add (.preStopSleepSeconds | int64) (.shutdownTimeoutSeconds | int64) 15 -}}
+{{- $request := ternary 5 0 (gt (.requestsSeconds | int64) 0) -}}
+{{- add (.preStopSleepSeconds | int64) (.requestsSeconds | int64) $request (.shutdownTimeoutSeconds | int64) 15 -}}
 {{- end -}}
 {{- end -}}
 

@@ -17,4 +17,4 @@ spec:
       targetPort: http
       protocol: TCP
   selector:
-    {{- include "vllm-deployment.selectorLabels" . | nindent 4 }}
+    {{- include "vllm-deployment.serverLabels" . | nindent 4 }}

@@ -14,9 +14,7 @@ metadata:
     {{- merge (include "vllm-deployment.labels" $ | fromYaml) .labels | toYaml | nindent 4 }}
 spec:
   endpoints:
-    - port: http
-      path: /metrics
-      interval: {{ .interval }}
+    - {{ include "vllm-deployment.scrape" (dict "root" $ "monitor" .) | indent 6 | trim }}
   namespaceSelector:
     matchNames:
       - {{ $.Release.Namespace | quote }}

@@ -11,7 +11,8 @@ What becomes of a container (commands.py):
   `sh -c` script, or if its image's name contains "vllm" and it has no command of its own. It gets a process of the
   stand-in server (or of LAB_VLLM_COMMAND) with its own arguments, on a free port of 127.0.0.1.
 - In a pod with restartPolicy Never or OnFailure, and as an init container, a command that this machine has is really
-  run, if nothing but a service account token is mounted into it. One that cannot be run ends well at once.
+  run, if nothing but a service account token is mounted into it. In its words `SERVICE.NAMESPACE.svc:PORT` becomes
+  where a ready pod of the Service really is. One that cannot be run ends well at once.
 - Any other container is running and ready, without a process and without probes.
 
 Probes and hooks of a process are its own. An exec probe or hook runs on this machine, with `localhost:PORT`,

@@ -120,7 +120,8 @@ class Container:
             try:
                 env = resolve(self.spec, self.pod.document, await self.pod.fetch_references(self.spec))
                 finishes = self.policy != "Always"
-                return commands.choose_program(self.spec, env, finishes, shutil.which), env
+                program = commands.choose_program(self.spec, env, finishes, shutil.which)
+                return await self.pod.network.resolve(program), env
             except ConfigError as error:
                 self.set_state(waiting("CreateContainerConfigError", str(error)))
                 self.emit("Failed", f"Error: {error}", warning=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.lab.kubelet.api import Api, ApiError
 from tests.lab.kubelet.commands import Program, is_reachable, own_port, place
+from tests.lab.kubelet.names import Address, find_addresses, ready_ports, replace
 from tests.lab.kubelet.probe_io import Target
 
 Json = dict[str, Any]
@@ -60,6 +61,24 @@ class Network:
         if port not in known or not is_free(known[port]):
             known[port] = self._free_port()
         return place(words, known[port])
+
+    async def resolve(self, program: Program) -> Program:
+        """The program with the names of Services in its words replaced by where a ready pod of theirs really is."""
+        if program.words is None or program.is_vllm:
+            return program
+        real = {address: await self._real_port(address) for address in find_addresses(program.words)}
+        known = {address: port for address, port in real.items() if port is not None}
+        return program._replace(words=replace(program.words, known))
+
+    async def _real_port(self, address: Address) -> int | None:
+        slices = f"/apis/discovery.k8s.io/v1/namespaces/{address.namespace}/endpointslices"
+        try:
+            service = await self.api.call("GET", f"/api/v1/namespaces/{address.namespace}/services/{address.service}")
+            found = await self.api.call("GET", f"{slices}?labelSelector=kubernetes.io/service-name={address.service}")
+        except ApiError:
+            return None
+        ports = (self.ports.get(uid, {}).get(port) for uid, port in ready_ports(service, found["items"], address.port))
+        return next((port for port in ports if port is not None), None)
 
     def _free_port(self) -> int:
         taken = {real for ports in self.ports.values() for real in ports.values()}

@@ -41,3 +41,34 @@ def test_notes_keep_the_key_out_of_the_process_list(helm: Helm, tmp_path: Path) 
     fetched, asked = (line for line in text.splitlines() if "Bearer" in line or "curl" in line)
     assert '{{index .data "api-key" | base64decode}}' in fetched
     assert asked.endswith("-H @-")
+
+
+def test_notes_name_the_test(helm: Helm, tmp_path: Path) -> None:
+    assert "helm test gpt-oss-20b -n system --logs\n" in notes(helm, tmp_path, dict(MINIMAL))
+
+
+ROUTE = {"httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]}}
+POOL = {"inferencePool": {"enabled": True, "endpointPicker": {"name": "picker"}}}
+INGRESS = {"ingress": {"enabled": True, "hosts": ["a.test"]}}
+KEY = {"apiKey": {"existingSecret": {"name": "held"}}}
+
+
+@pytest.mark.parametrize(
+    ("values", "missing", "is_open"),
+    [
+        ({}, [], False),
+        (KEY | ROUTE, ["the HTTPRoute"], False),
+        (POOL, ["the InferencePool"], False),
+        (INGRESS, [], True),
+        (ROUTE, ["the HTTPRoute"], True),
+        (KEY | INGRESS, [], False),
+    ],
+    ids=["default", "route", "pool", "ingress without a key", "route without a key", "ingress with a key"],
+)
+def test_notes_say_what_was_not_made_and_what_is_open(
+    helm: Helm, tmp_path: Path, values: dict[str, Any], missing: list[str], is_open: bool
+) -> None:
+    text = notes(helm, tmp_path, merge(MINIMAL, values))
+    found = [line.removeprefix("Not made: ").split(".")[0] for line in text.splitlines() if "Not made" in line]
+    assert found == missing
+    assert ("can use the model" in text) is is_open

@@ -68,9 +68,15 @@ def test_a_folder_that_cannot_be_made_names_the_remedy(tmp_path: Path) -> None:
         paths.make_private(tmp_path / "file" / "state")
 
 
-def test_the_build_is_named_for_its_pins() -> None:
-    content = (paths.MODULE_DIR / "go.mod").read_bytes() + (paths.MODULE_DIR / "go.sum").read_bytes()
-    assert build.key() == hashlib.sha256(content).hexdigest()[:16]
+@pytest.mark.parametrize("tools", [build.CONTROL_PLANE, build.PROMTOOL, build.HELM_4], ids=lambda tools: tools.title)
+def test_the_build_is_named_for_its_pins(tools: build.Tools) -> None:
+    content = (tools.folder / "go.mod").read_bytes() + (tools.folder / "go.sum").read_bytes()
+    key = hashlib.sha256(content).hexdigest()[:16]
+    assert build.binaries(tools) == paths.cache_root() / tools.folder.name / key / "bin"
+
+
+def test_promtool_is_in_no_shell_of_a_lab() -> None:
+    assert build.binaries(build.PROMTOOL) not in (build.binaries(), build.tools())
 
 
 def test_ports_differ() -> None:
