@@ -25,6 +25,12 @@ options:
   actor:
     description: Who verified it. The default is the account that runs the module.
     type: str
+  revision:
+    description:
+      - The revision that was verified. Where another one is the newest, somebody has changed the release since, and
+        nothing is recorded. The default is the newest.
+      - In check mode one that is still to be made counts as a change.
+    type: int
   keep:
     description: How many records are kept. Older ones are removed.
     type: int
@@ -105,6 +111,7 @@ ARGUMENTS: dict[str, Any] = {
     **RELEASE,
     "phases": {"type": "dict", "default": {}},
     "actor": {"type": "str"},
+    "revision": {"type": "int"},
     "keep": {"type": "int", "default": 5},
 }
 
@@ -118,7 +125,8 @@ def execute(module: AnsibleModule) -> dict[str, Any]:
         "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "phases": params["phases"],
     }
-    return record_newest(open_helm(module), store, about, params["keep"], check=module.check_mode)
+    keep, revision = params["keep"], params["revision"]
+    return record_newest(open_helm(module), store, about, keep, revision, check=module.check_mode)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError, InvalidInputError
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.client import Helm
+from ansible_collections.ai_aas.inference.plugins.module_utils._helm.history import Revision
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.identity import identity_of, stored_release
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.verified import Store
 
@@ -44,7 +45,9 @@ def recorded(known: Mapping[int, Json], number: int, identity: Json, about: Json
     return Recording(record, True, tuple(sorted([*stale, *surplus])))
 
 
-def record_newest(helm: Helm, store: Store, about: Json, keep: int, *, check: bool) -> dict[str, Any]:
+def record_newest(
+    helm: Helm, store: Store, about: Json, keep: int, meant: int | None = None, *, check: bool
+) -> dict[str, Any]:
     """Record the newest revision of a release, and return the module's result.
 
     Args:
@@ -52,21 +55,22 @@ def record_newest(helm: Helm, store: Store, about: Json, keep: int, *, check: bo
         store: its verified revisions.
         about: as recorded has it.
         keep: how many records stay, at least one.
+        meant: the number of the revision, or None for whatever is the newest.
         check: to say only what would be recorded.
 
     Raises:
-        InferenceError: there is no deployed release, or it cannot be said what runs.
+        InferenceError: there is no deployed release, it is at another revision, or it cannot be said what runs.
     """
     if keep < 1:
         raise InvalidInputError(f"Invalid keep: {keep}", "one record at least has to stay", "Keep 1 or more.")
     history = helm.history()
-    newest = history[-1] if history else None
-    if newest is None or newest.status != "deployed":
-        status = newest.status if newest else "not there"
+    newest = history[-1] if history else Revision(0, "not there")
+    if check and meant is not None and newest.number < meant:
+        return {"changed": True, "record": {}, "forgotten": [], "diff": {"before": {}, "after": {meant: {}}}}
+    why = hindrance(newest, meant)
+    if why:
         raise InferenceError(
-            f"Release {helm.name} in namespace {helm.namespace} cannot be recorded as verified",
-            f"it is {status}",
-            "Deploy it first.",
+            f"Release {helm.name} in namespace {helm.namespace} cannot be recorded as verified", why, "Deploy it first."
         )
     secret, known = store.stored(newest.number), store.records()
     found = recorded(known, newest.number, identity_of(stored_release(secret), store.pods()), about, keep)
@@ -80,3 +84,12 @@ def record_newest(helm: Helm, store: Store, about: Json, keep: int, *, check: bo
         "forgotten": list(found.forgotten),
         "diff": {"before": {each: known[each] for each in found.forgotten}, "after": after},
     }
+
+
+def hindrance(newest: Revision, meant: int | None) -> str:
+    """Say why the newest revision is not to be recorded, or nothing."""
+    if newest.status != "deployed":
+        return f"it is {newest.status}"
+    if meant not in (None, newest.number):
+        return f"revision {meant} was verified, and the newest is {newest.number}: somebody else has changed it since"
+    return ""
