@@ -37,7 +37,7 @@ QUICK: Json = {
     "probes": {"startup": {"periodSeconds": 1}, "readiness": {"periodSeconds": 1}},
     "extraEnv": [{"name": "LAB_VLLM_LOAD_SECONDS", "value": "0.3"}],
 }
-NO_DRAIN: Json = {"drain": {"preStopSleepSeconds": 0, "shutdownTimeoutSeconds": 0}}
+NO_DRAIN: Json = {"drain": {"preStopSleepSeconds": 0, "requestsSeconds": 0, "shutdownTimeoutSeconds": 0}}
 
 
 def merged(*layers: Mapping[str, Any]) -> Json:

@@ -13,9 +13,11 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from tests.integration.main_path.sites import LOCAL, Play, Site
+from tests.integration.main_path.sites import CHART, LOCAL, Play, Site
 from tests.lab.process import free_ports
 
+# Llama 3.1 8B on one L4.
+PROFILE = yaml.safe_load((CHART / "profile-llama-3.1-8b.yaml").read_text(encoding="utf-8"))
 CAUSES = {
     "misnamed": r"The values do not serve the model under the name elsewhere: model.servedNames is \S+-misnamed\.",
     "layerless": r"No values file values-nothing.yaml or values-development.yaml in \S+/values or \S+. "
@@ -25,6 +27,9 @@ CAUSES = {
     "portless": r"Invalid endpoint format: gpt-oss-20b: Endpoint must include port .* Nothing was changed",
     "huge": r"reason unschedulable: .* it requests nvidia.com/gpu: 16, and no node of \d has more than 2 of it\."
     r".* Nothing was registered",
+    "oversized": r"Model \S+-oversized does not fit its GPU\. The model takes an estimated \S+ GiB of each GPU: "
+    r"weights 14\.96, KV cache of one sequence of 100000 tokens 12\.21, .* set model\.maxModelLen to \d+ or less, .*"
+    r"Nothing was changed",
     "homeless": r"environment_name is not set\. Set it for the hosts of an environment: development, staging or",
 }
 
@@ -49,6 +54,7 @@ def outcome(shared_site: Site) -> Outcome:
     site.model("mistyped", {"modle": {"name": "x"}})
     site.model("portless", vllm_endpoint="gpt-oss-20b")
     site.model("huge", {"gpu": {"count": 16}})
+    site.model("oversized", {"gpu": {"count": 1}, "model": {"maxModelLen": 100000}}, vllm_model_profile=PROFILE)
     homeless = site.model("homeless")
     good = site.model("good")
     groups: dict[str, dict[str, Any]] = {

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.integration.main_path.sites import Site, server_env
 
 GPU = {"gpu": {"count": 1}}
@@ -45,7 +47,7 @@ def test_an_entry_whose_release_is_gone_is_not_ready_while_it_is_installed(site:
     assert "stays deploying" in play.failure(model)
 
 
-def test_an_upgrade_that_fails_stays_out_of_routing_until_one_succeeds(site: Site) -> None:
+def test_an_upgrade_that_fails_is_taken_back_and_routed_again(site: Site) -> None:
     """With a GPU the old pod ends first; without, it serves on beside the new one."""
     values = {"alone": GPU, "beside": {}}
     models = [site.model(short, each) for short, each in values.items()]
@@ -54,16 +56,57 @@ def test_an_upgrade_that_fails_stays_out_of_routing_until_one_succeeds(site: Sit
         site.model(short, {**each, **server_env(LAB_VLLM_FAULT="bad-model-path")})
     play = site.fail("deploy", "-e", SOON)
     for model in models:
-        assert site.history(model) == ["ready", "deploying"]
-        assert site.ask(model) == 404
-        assert "stays deploying, out of routing, until a deploy succeeds" in play.failure(model)
+        assert site.history(model) == ["ready", "deploying", "ready"]
+        assert site.ask(model) == 200
+        told = play.failure(model)
+        assert "reason model_not_found" in told
+        assert "taken back to what revision 1 was" in told
+        assert "serves and is routed to again." in told
+    for name, release in site.releases().items():
+        assert (release["status"], release["revision"]) == ("deployed", "3"), name
 
     for short, each in values.items():
         site.model(short, each)
+    assert site.succeed("deploy").changed == len(models), "the revision is recorded as verified, and nothing else"
+    assert site.succeed("deploy").changed == 0
+
+
+def test_an_upgrade_that_fails_can_be_left_as_it_is(site: Site) -> None:
+    model = site.model("left", GPU)
+    site.serve(model)
+    site.model("left", {**GPU, **server_env(LAB_VLLM_FAULT="bad-model-path")})
+    play = site.fail("deploy", "-e", SOON, "-e", "vllm_on_failure=leave")
+    assert site.history(model) == ["ready", "deploying"]
+    assert site.ask(model) == 404
+    assert "stays deploying, out of routing, until a deploy or a rollback succeeds" in play.failure(model)
+
+    site.model("left", GPU)
     site.succeed("deploy")
-    for model in models:
-        assert site.history(model) == ["ready", "deploying", "ready"]
-        assert site.ask(model) == 200
+    assert site.history(model) == ["ready", "deploying", "ready"]
+    assert site.ask(model) == 200
+
+
+@pytest.mark.parametrize("choice", ["leave", "remove"])
+def test_a_first_installation_that_fails(choice: str, site: Site) -> None:
+    model = site.model("first", server_env(LAB_VLLM_FAULT="bad-model-path"))
+    play = site.fail("deploy", "-e", SOON, "-e", f"vllm_on_first_failure={choice}")
+    assert "reason model_not_found" in play.failure(model)
+    assert ("The installation was removed" in play.failure(model)) == (choice == "remove")
+    assert list(site.releases()) == (["first"] if choice == "leave" else [])
+    assert site.rows() == {}
+
+
+def test_an_upgrade_that_fails_and_cannot_be_taken_back(site: Site) -> None:
+    """The revision before was not deployed well either, and none was ever verified."""
+    model = site.model("lost", GPU)
+    site.install(model)
+    site.model("lost", {**GPU, "extraVolumeMounts": [{"name": "nowhere", "mountPath": "/nowhere"}]})
+    site.install(model, check=False)
+    assert site.releases()["lost"]["status"] == "failed"
+    site.model("lost", {**GPU, **server_env(LAB_VLLM_FAULT="bad-model-path")})
+    play = site.fail("deploy", "-e", SOON)
+    assert "It could not be taken back: There is no revision verified to go back to" in play.failure(model)
+    assert site.rows() == {}
 
 
 def test_an_upgrade_that_helm_refuses_leaves_the_model_routed(site: Site) -> None:
@@ -73,7 +116,7 @@ def test_an_upgrade_that_helm_refuses_leaves_the_model_routed(site: Site) -> Non
     site.model("kept", {**GPU, "extraVolumeMounts": [{"name": "nowhere", "mountPath": "/nowhere"}]})
     play = site.fail("deploy")
     assert "nowhere" in play.failure(model)
-    assert "still serves and is routed to again" in play.failure(model)
+    assert "serves and is routed to again" in play.failure(model)
     assert site.history(model) == ["ready", "deploying", "ready"]
     assert site.ask(model) == 200
     (after,) = site.get("pods")
@@ -96,5 +139,5 @@ def test_a_route_that_is_not_seen_is_told_and_leaves_the_model_registered(site: 
     elsewhere = site.lab.router_url("staging")
     play = site.fail("deploy", "-e", "environment_route_timeout=1", ROUTER_URL=elsewhere)
     assert play.result(model, "Ask the router")["reason"] == "denied"
-    assert "only its registration or its route is missing" in play.failure(model)
+    assert "only its record, its registration or its route is missing" in play.failure(model)
     assert site.rows() == {model: "ready"}

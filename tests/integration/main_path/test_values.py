@@ -14,7 +14,7 @@ from tests.integration.main_path.sites import CHART, NO_DRAIN, Json, Site, merge
 def rendered(site: Site, release: str, *files: str) -> list[Json]:
     """What Helm itself makes of values files."""
     flags = [word for file in files for word in ("--values", str(site.values / file))]
-    return list(yaml.safe_load_all(site.call("helm", "template", release, str(CHART), *flags)))
+    return list(yaml.safe_load_all(site.call("helm", "template", release, str(CHART), "--no-hooks", *flags)))
 
 
 def test_nested_layers_are_merged_as_helm_merges_files(site: Site) -> None:

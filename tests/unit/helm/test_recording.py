@@ -192,6 +192,20 @@ def test_what_is_not_deployed_is_not_recorded(releases: tuple[dict[str, Any], ..
     assert cluster.sent == []
 
 
+@pytest.mark.parametrize("check", [False, True])
+@pytest.mark.parametrize("meant", [1, 3])
+def test_another_revision_than_the_one_that_was_verified(meant: int, check: bool) -> None:
+    release = document(2, model=MODEL)
+    cluster = Cluster(release)
+    if check and meant == 3:
+        result = record_newest(Program(release).helm, cluster.store, ABOUT, 3, meant, check=True)
+        assert (result["changed"], result["record"]) == (True, {}), "it is still to be made"
+    else:
+        with pytest.raises(InferenceError, match=f"revision {meant} was verified, and the newest is 2"):
+            record_newest(Program(release).helm, cluster.store, ABOUT, 3, meant, check=check)
+    assert cluster.sent == []
+
+
 def test_one_record_has_to_stay() -> None:
     with pytest.raises(InvalidInputError, match="Invalid keep: 0"):
         record_newest(Program().helm, Cluster().store, ABOUT, 0, check=False)
