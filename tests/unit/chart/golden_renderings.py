@@ -17,6 +17,7 @@ import yaml
 
 from tests.unit.chart.rendering import CHART, ENVIRONMENTS, MODELS, SERVICE_MONITOR, Helm, find_helm
 
+# Its files are no .yaml: ansible-test refuses several documents in one.
 FOLDER = Path(__file__).parent / "golden"
 LAYERINGS = tuple(itertools.product(MODELS, ENVIRONMENTS))
 # As in a cluster with the Prometheus operator. Its rules have tests of their own.
@@ -54,7 +55,7 @@ def named(text: str) -> str:
 
 def path_of(model: str, environment: str) -> Path:
     """Return the file of a model in an environment."""
-    return FOLDER / f"{model}-{environment}.yaml"
+    return FOLDER / f"{model}-{environment}.txt"
 
 
 def written(helm: Helm, model: str, environment: str) -> str:
