@@ -82,3 +82,4 @@ soak: setup lab-build ## Run the long proofs in full, from a printed seed; the r
 bench: setup lab-build ## Time the modules beside what people use without them, in the same run
 	$(BIN)/python -m tests.benchmarks.registry
 	$(BIN)/python -m tests.benchmarks.readiness
+	$(BIN)/python -m tests.benchmarks.health
