@@ -235,6 +235,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.argumen
     cache_arguments,
     connection_arguments,
     entry_arguments,
+    environment_argument,
     provenance_arguments,
 )
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.change import change_entry
@@ -242,7 +243,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.secrecy
 
 ARGUMENTS = {
     **entry_arguments(),
-    "environment": {"type": "str", "required": True, "choices": ["development", "staging", "production"]},
+    **environment_argument(required=True),
     "state": {"type": "str", "default": "present", "choices": ["present", "enabled", "disabled", "absent"]},
     "metadata_mode": {"type": "str", "default": "merge", "choices": ["merge", "replace"]},
     "purge": {"type": "bool", "default": False},

@@ -180,13 +180,16 @@ timings:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_aas.inference.plugins.module_utils._module import run_module
-from ansible_collections.ai_aas.inference.plugins.module_utils._registry.arguments import connection_arguments
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.arguments import (
+    connection_arguments,
+    environment_argument,
+)
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.listing import list_entries
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.secrecy import guarded
 
 ARGUMENTS = {
     "model_name": {"type": "str"},
-    "environment": {"type": "str", "choices": ["development", "staging", "production"]},
+    **environment_argument(required=False),
     "status": {
         "type": "str",
         "choices": ["pending", "deploying", "ready", "degraded", "failed", "disabled"],

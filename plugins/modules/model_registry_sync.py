@@ -179,13 +179,14 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.argumen
     cache_arguments,
     connection_arguments,
     entry_arguments,
+    environment_argument,
     provenance_arguments,
 )
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.secrecy import guarded
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.sync import sync_entries
 
 ARGUMENTS = {
-    "environment": {"type": "str", "required": True, "choices": ["development", "staging", "production"]},
+    **environment_argument(required=True),
     "entries": {"type": "list", "elements": "dict", "options": entry_arguments()},
     "entries_file": {"type": "path"},
     "metadata_mode": {"type": "str", "default": "merge", "choices": ["merge", "replace"]},

@@ -313,6 +313,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_aas.inference.plugins.module_utils._module import run_module
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.arguments import server_arguments
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.lifeline import end_with_parent
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import PHASES
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.readiness import (
@@ -334,23 +335,10 @@ ARGUMENTS: dict[str, Any] = {
         "elements": "dict",
         "options": {**MODEL, "model": {"type": "str", "required": True}},
     },
-    "kubeconfig": {"type": "path"},
-    "context": {"type": "str"},
+    **server_arguments(),
     "transport": {"type": "str", "choices": ["port_forward", "api_proxy"], "default": "port_forward"},
-    "api": {"type": "str", "choices": ["completions", "chat"], "default": "completions"},
     "probe": {"type": "str", "choices": ["token", "text"], "default": "token"},
     "api_key": {"type": "str", "no_log": True},
-    "api_key_secret": {
-        "type": "dict",
-        "no_log": False,
-        "options": {
-            "name": {"type": "str", "required": True},
-            "key": {"type": "str", "required": True, "no_log": False},
-        },
-    },
-    "scheme": {"type": "str", "choices": ["http", "https"], "default": "http"},
-    "ca_cert": {"type": "path"},
-    "validate_certs": {"type": "bool", "default": True},
     "tls_server_name": {"type": "str"},
     "started_after": {"type": "str"},
     "timeout": {"type": "float", "default": 1200},

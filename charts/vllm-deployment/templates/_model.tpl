@@ -37,6 +37,13 @@ Where the weights come from.
 {{- end -}}
 {{- end -}}
 
+{{- /* Whether there is a Secret with the key of a Google account, which is mounted; other stores take variables. */ -}}
+{{- define "vllm-deployment.hasGoogleKey" -}}
+{{- with .Values.model.source -}}
+{{- if and (eq .type "objectStore") (hasPrefix "gs://" .objectStore.uri) .objectStore.existingSecret.name -}}true{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "vllm-deployment.modelVolume" -}}
 {{- with .Values.model.source }}
 {{- if eq .type "claim" }}
@@ -53,7 +60,7 @@ Where the weights come from.
   image:
     reference: {{ .image.reference | quote }}
     pullPolicy: {{ .image.pullPolicy }}
-{{- else if and (eq .type "objectStore") (hasPrefix "gs://" .objectStore.uri) .objectStore.existingSecret.name }}
+{{- else if include "vllm-deployment.hasGoogleKey" $ }}
 - name: object-store
   secret:
     secretName: {{ .objectStore.existingSecret.name | quote }}
@@ -63,16 +70,14 @@ Where the weights come from.
 {{- end -}}
 
 {{- define "vllm-deployment.modelMount" -}}
-{{- with .Values.model.source }}
-{{- if has .type (list "claim" "hostPath" "image") }}
+{{- if include "vllm-deployment.isModelMounted" . }}
 - name: model
   mountPath: /model
   readOnly: true
-{{- else if and (eq .type "objectStore") (hasPrefix "gs://" .objectStore.uri) .objectStore.existingSecret.name }}
+{{- else if include "vllm-deployment.hasGoogleKey" . }}
 - name: object-store
   mountPath: /etc/object-store
   readOnly: true
-{{- end }}
 {{- end }}
 {{- end -}}
 
@@ -95,7 +100,7 @@ Where the weights come from.
   value: "0"
 {{- end }}
 {{- with .existingSecret.name }}
-{{- if hasPrefix "gs://" $.Values.model.source.objectStore.uri }}
+{{- if include "vllm-deployment.hasGoogleKey" $ }}
 - name: GOOGLE_APPLICATION_CREDENTIALS
   value: /etc/object-store/credentials.json
 {{- else }}

@@ -26,6 +26,29 @@ relabelings:
   {{- end }}
 {{- end -}}
 
+{{- /* A ServiceMonitor or a PodMonitor: alike but for the kind, and for the key that its endpoints stand under. */ -}}
+{{- define "vllm-deployment.monitor" -}}
+{{- $api := "monitoring.coreos.com/v1" }}
+{{- if and .monitor.enabled (.root.Capabilities.APIVersions.Has (printf "%s/%s" $api .kind)) }}
+apiVersion: {{ $api }}
+kind: {{ .kind }}
+metadata:
+  name: {{ include "vllm-deployment.fullname" .root }}
+  namespace: {{ .root.Release.Namespace | quote }}
+  labels:
+    {{- merge (include "vllm-deployment.labels" .root | fromYaml) .monitor.labels | toYaml | nindent 4 }}
+spec:
+  {{ .endpoints }}:
+    - {{ include "vllm-deployment.scrape" . | indent 6 | trim }}
+  namespaceSelector:
+    matchNames:
+      - {{ .root.Release.Namespace | quote }}
+  selector:
+    matchLabels:
+      {{- include "vllm-deployment.selectorLabels" .root | nindent 6 }}
+{{- end }}
+{{- end -}}
+
 {{- /* The selector that all expressions on this release's series share. */ -}}
 {{- define "vllm-deployment.series" -}}
 namespace={{ .Release.Namespace | quote }},release={{ .Release.Name | quote }}

@@ -7,17 +7,7 @@ SPDX-License-Identifier: GPL-3.0-or-later
 apiVersion: apps/v1
 kind: Deployment
 metadata:
-  name: {{ include "vllm-deployment.fullname" . }}
-  namespace: {{ .Release.Namespace | quote }}
-  labels:
-    {{- include "vllm-deployment.labels" . | nindent 4 }}
-    {{- with include "vllm-deployment.queueLabel" . | trim }}
-    {{- . | nindent 4 }}
-    {{- end }}
-  {{- with .Values.deployId }}
-  annotations:
-    ai-aas.inference/deploy-id: {{ . | quote }}
-  {{- end }}
+  {{- include "vllm-deployment.workloadMetadata" . | nindent 2 }}
 spec:
   {{- /* An autoscaler owns the number: each upgrade would set it back, and Helm 4 would refuse to. */}}
   {{- if not (include "vllm-deployment.isAutoscaled" .) }}
@@ -46,12 +36,20 @@ type: Recreate
 {{- end -}}
 {{- end -}}
 
-{{- /* Kueue reads it from the workload, and gives it to the pods. */ -}}
-{{- define "vllm-deployment.queueLabel" -}}
-{{- with .Values.kueue.queueName }}
-kueue.x-k8s.io/queue-name: {{ . | quote }}
-{{- end }}
-{{- with .Values.kueue.priorityClass }}
-kueue.x-k8s.io/priority-class: {{ . | quote }}
+{{- /* Kueue reads its labels from the workload, and gives them to the pods. */ -}}
+{{- define "vllm-deployment.workloadMetadata" -}}
+name: {{ include "vllm-deployment.fullname" . }}
+namespace: {{ .Release.Namespace | quote }}
+labels:
+  {{- include "vllm-deployment.labels" . | nindent 2 }}
+  {{- with .Values.kueue.queueName }}
+  kueue.x-k8s.io/queue-name: {{ . | quote }}
+  {{- end }}
+  {{- with .Values.kueue.priorityClass }}
+  kueue.x-k8s.io/priority-class: {{ . | quote }}
+  {{- end }}
+{{- with .Values.deployId }}
+annotations:
+  ai-aas.inference/deploy-id: {{ . | quote }}
 {{- end }}
 {{- end -}}

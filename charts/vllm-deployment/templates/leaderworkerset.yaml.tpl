@@ -8,17 +8,7 @@ A model over several nodes: a Deployment cannot tell a group of pods to live and
 apiVersion: leaderworkerset.x-k8s.io/v1
 kind: LeaderWorkerSet
 metadata:
-  name: {{ include "vllm-deployment.fullname" . }}
-  namespace: {{ .Release.Namespace | quote }}
-  labels:
-    {{- include "vllm-deployment.labels" . | nindent 4 }}
-    {{- with include "vllm-deployment.queueLabel" . | trim }}
-    {{- . | nindent 4 }}
-    {{- end }}
-  {{- with .Values.deployId }}
-  annotations:
-    ai-aas.inference/deploy-id: {{ . | quote }}
-  {{- end }}
+  {{- include "vllm-deployment.workloadMetadata" . | nindent 2 }}
 spec:
   replicas: {{ .Values.replicas | int64 }}
   rolloutStrategy:

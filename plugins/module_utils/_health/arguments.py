@@ -11,6 +11,8 @@ from typing import Any
 from ansible.module_utils.basic import env_fallback
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InvalidInputError
 from ansible_collections.ai_aas.inference.plugins.module_utils._health.target import split
+from ansible_collections.ai_aas.inference.plugins.module_utils._registry.arguments import environment_argument
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.arguments import server_arguments
 
 LIMITS = {
     "timeout": (0.1, 600),
@@ -29,10 +31,9 @@ LIMITS = {
 def health_arguments() -> dict[str, dict[str, Any]]:
     """The options besides those of the registry."""
     return {
-        "environment": {"type": "str", "required": True, "choices": ["development", "staging", "production"]},
+        **environment_argument(required=True),
         "models": {"type": "list", "elements": "str"},
         "probe": {"type": "str", "default": "token", "choices": ["token", "text", "health"]},
-        "api": {"type": "str", "default": "completions", "choices": ["completions", "chat"]},
         "timeout": {"type": "float", "default": 5.0},
         "failures": {"type": "int", "default": 2},
         "successes": {"type": "int", "default": 2},
@@ -51,24 +52,12 @@ def health_arguments() -> dict[str, dict[str, Any]]:
 
 
 def reach_arguments() -> dict[str, dict[str, Any]]:
-    """How models are reached."""
+    """How models are asked and reached."""
     return {
         "transport": {"type": "str", "default": "direct", "choices": ["direct", "port_forward"]},
         "endpoint_map": {"type": "dict", "default": {}},
-        "kubeconfig": {"type": "path"},
-        "context": {"type": "str"},
+        **server_arguments(),
         "api_key": {"type": "str", "no_log": True, "fallback": (env_fallback, ["VLLM_API_KEY"])},
-        "api_key_secret": {
-            "type": "dict",
-            "no_log": False,
-            "options": {
-                "name": {"type": "str", "required": True},
-                "key": {"type": "str", "required": True, "no_log": False},
-            },
-        },
-        "scheme": {"type": "str", "default": "http", "choices": ["http", "https"]},
-        "ca_cert": {"type": "path"},
-        "validate_certs": {"type": "bool", "default": True},
     }
 
 

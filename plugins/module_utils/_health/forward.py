@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError, InvalidInputError
 from ansible_collections.ai_aas.inference.plugins.module_utils._health.outcome import Outcome, outcome_of
 from ansible_collections.ai_aas.inference.plugins.module_utils._health.target import Claimed, Question
-from ansible_collections.ai_aas.inference.plugins.module_utils._health.workers import Workers
+from ansible_collections.ai_aas.inference.plugins.module_utils._health.workers import Once, Workers
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.endpoint import parse_endpoint
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.connection import Session
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import Kube
@@ -68,13 +67,13 @@ class Forwarder:
 
     def __init__(self, kube: Kube, workers: Workers, question: Question, tls: Tls | None) -> None:
         self.kube, self.workers, self.question, self.tls = kube, workers, question, tls
-        self.slices: dict[str, asyncio.Future[list[dict[str, Any]]]] = {}
+        self.slices = Once(workers, self.read_slices)
 
     async def probe(self, model: Claimed, headers: Mapping[str, str]) -> Outcome:
         """Ask once, within the question's seconds and those for the counters."""
         try:
             endpoint = parse_endpoint(model.endpoint)
-            backends = backends_of(await self.slices_of(endpoint.namespace), endpoint.service)
+            backends = backends_of(await self.slices.get(endpoint.namespace), endpoint.service)
         except InvalidInputError as error:
             return Outcome("unknown", "endpoint", error.message)
         except InferenceError as error:
@@ -87,12 +86,9 @@ class Forwarder:
             return Outcome("failing", "not_serving", f"Service {endpoint.service} has no ready pod")
         return await self.workers.call(lambda: self.ask(endpoint.namespace, ready[0], model.model_name, headers))
 
-    async def slices_of(self, namespace: str) -> list[dict[str, Any]]:
-        """The EndpointSlices of a namespace, read once."""
-        if namespace not in self.slices:
-            path = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
-            self.slices[namespace] = asyncio.ensure_future(self.workers.call(lambda: self.kube.items(path)))
-        return await asyncio.shield(self.slices[namespace])
+    def read_slices(self, namespace: str) -> list[dict[str, Any]]:
+        """The EndpointSlices of a namespace; blocks."""
+        return self.kube.items(f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices")
 
     def ask(self, namespace: str, backend: Backend, model: str, headers: Mapping[str, str]) -> Outcome:
         """Ask one pod; blocks."""

@@ -23,7 +23,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._health.reach imp
 from ansible_collections.ai_aas.inference.plugins.module_utils._health.remedy import FROZEN
 from ansible_collections.ai_aas.inference.plugins.module_utils._health.report import NAMED, Round, line_of, result_of
 from ansible_collections.ai_aas.inference.plugins.module_utils._health.store import Store
-from ansible_collections.ai_aas.inference.plugins.module_utils._health.sweep import Sweep, first
+from ansible_collections.ai_aas.inference.plugins.module_utils._health.sweep import Sweep, unless_stopped
 from ansible_collections.ai_aas.inference.plugins.module_utils._health.workers import Workers
 from ansible_collections.ai_aas.inference.plugins.module_utils._metrics import render, write
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.change import settings_from
@@ -132,15 +132,10 @@ class Checker:
             fleet = self.store.standings()
             write(Path(file), render(samples_of(self.params["environment"], fleet, seconds, time.time())))
 
-        writing, stopping = (asyncio.ensure_future(each) for each in (self.database.call(work), stop.wait()))
         try:
-            if await first(writing, stopping):
-                writing.result()
+            await unless_stopped(self.database.call(work), stop, None)
         except InferenceError as error:
             return [error.message]
-        finally:
-            writing.cancel()
-            stopping.cancel()
         return []
 
     async def remedied(self, sweep: Sweep, stop: asyncio.Event) -> Restarts:
@@ -148,13 +143,7 @@ class Checker:
         frozen = [each.entry for each in sweep.done if each.is_ours and each.outcome.reason == FROZEN]
         if self.params["remediate"] == "none" or not frozen:
             return Restarts((), ())
-        ours = asyncio.ensure_future(self.reach.remedy(frozen, check=self.store.settings.check))
-        stopping = asyncio.ensure_future(stop.wait())
-        try:
-            made = ours.result() if await first(ours, stopping) else []
-        finally:
-            ours.cancel()
-            stopping.cancel()
+        made = await unless_stopped(self.reach.remedy(frozen, check=self.store.settings.check), stop, [])
         kept = [f"Model {model.model_name} is frozen, and no pod of it was restarted: {each.why_not}."
                 for model, each in zip(frozen, made, strict=False) if each.why_not]  # fmt: skip
         return Restarts([each.pod for each in made if each.pod], kept[:NAMED])

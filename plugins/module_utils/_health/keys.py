@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError, InvalidInputError
-from ansible_collections.ai_aas.inference.plugins.module_utils._health.workers import Workers
+from ansible_collections.ai_aas.inference.plugins.module_utils._health.workers import Once, Workers
 
 Headers = dict[str, str]
 
@@ -45,8 +44,8 @@ class KeyOfEachNamespace:
     """
 
     def __init__(self, read: Callable[[str], str], workers: Workers, secrets: set[str]) -> None:
-        self.read, self.workers, self.secrets = read, workers, secrets
-        self.known: dict[str, asyncio.Future[Headers]] = {}
+        self.read, self.secrets = read, secrets
+        self.known = Once(workers, self.headers_of)
 
     async def headers(self, namespace: str) -> Headers:
         """The headers for a server in this namespace.
@@ -54,9 +53,7 @@ class KeyOfEachNamespace:
         Raises:
             InferenceError: the Secret is not there, or may not be read.
         """
-        if namespace not in self.known:
-            self.known[namespace] = asyncio.ensure_future(self.workers.call(lambda: self.headers_of(namespace)))
-        return await asyncio.shield(self.known[namespace])
+        return await self.known.get(namespace)
 
     def headers_of(self, namespace: str) -> Headers:
         if not namespace:

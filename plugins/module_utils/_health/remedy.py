@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -14,18 +14,11 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._errors import In
 from ansible_collections.ai_aas.inference.plugins.module_utils._health.forward import Forwarder, backends_of
 from ansible_collections.ai_aas.inference.plugins.module_utils._health.target import Claimed
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.endpoint import parse_endpoint
-from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import (
-    MAX_LOG_BYTES,
-    SECONDS_PER_REQUEST,
-    ApiError,
-    Kube,
-    api_error,
-)
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import ConflictError, Kube, MissingError
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.reading import condition
 
 # Alive and silent, while nothing is generated for others. An engine that sleeps was put to sleep by somebody.
 FROZEN = "not_generating"
-# Of a DELETE: done, under way, gone already, or another pod of that name.
-_ENDED = (200, 202, 404, 409)
 
 
 class Member(NamedTuple):
@@ -48,8 +41,7 @@ class Restart(NamedTuple):
 def member_of(pod: Mapping[str, Any]) -> Member:
     """What counts of a pod's object."""
     meta = pod["metadata"]
-    conditions = pod.get("status", {}).get("conditions") or ()
-    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    ready = condition(pod, "Ready").get("status") == "True"
     created = datetime.fromisoformat(meta["creationTimestamp"].replace("Z", "+00:00")).timestamp()
     return Member(meta["name"], meta["uid"], created, ready, "deletionTimestamp" in meta)
 
@@ -110,7 +102,7 @@ class Remedy:
         why_not = hindrance(members, self.now(), self.period)
         if why_not:
             return Restart(why_not=why_not)
-        slices = self.kube.items(f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices")
+        slices = self.forwarder.read_slices(namespace)
         uids = {each.name: each.uid for each in members}
         for backend in backends_of(slices, service) or ():
             frozen = self.forwarder.ask(namespace, backend, model, headers).reason == FROZEN
@@ -122,22 +114,11 @@ class Remedy:
 
 
 def delete(kube: Kube, path: str, uid: str) -> None:
-    """Delete one object, and not another one of the same name.
+    """Delete one object, unless it is gone already or another one has its name.
 
     Raises:
         ApiError: the API server refuses or cannot be reached.
     """
-    from urllib3 import Timeout
-    from urllib3.exceptions import HTTPError
-
-    headers = {"Accept": "application/json", "Content-Type": "application/json", **kube.credentials()}
-    body = json.dumps({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}})
-    try:
-        response = kube.pool.request(
-            "DELETE", kube.configuration.host + path, headers=headers, body=body,
-            timeout=Timeout(SECONDS_PER_REQUEST), retries=False, redirect=False,
-        )  # fmt: skip
-    except (HTTPError, OSError) as error:
-        raise ApiError("The Kubernetes API cannot be reached", str(error)) from error
-    if response.status not in _ENDED:
-        raise api_error(response.status, response.headers, response.data[:MAX_LOG_BYTES])
+    body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+    with suppress(MissingError, ConflictError):
+        kube.send("DELETE", path, body)

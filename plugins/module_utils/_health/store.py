@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._health import claims
 from ansible_collections.ai_aas.inference.plugins.module_utils._health.judge import (
+    CHECKED,
     NOTHING,
     SELF,
     Health,
@@ -102,7 +103,10 @@ class Store:
             return Claims(entries, others, [text for name, text in lacks.items() if name not in layout.fields])
 
         settings = self.settings
-        judge = Judge(lambda made: any(each.claim for each in made.entries), self.evident_claims)
+        judge = Judge(
+            lambda made: any(each.claim for each in made.entries),
+            lambda cursor, number, made: self.is_evident(cursor, number, made.entries),
+        )
         return run(settings.database, work, self.timings, settings.access, settings.clock, judge)
 
     def write(self, results: Sequence[tuple[Claimed, Outcome]]) -> list[Checked]:
@@ -117,7 +121,7 @@ class Store:
                 return self.transact(cursor, results)
 
         settings = self.settings
-        judge = Judge(bool, self.evident_writes)
+        judge = Judge(bool, lambda cursor, number, made: self.is_evident(cursor, number, [each.entry for each in made]))
         made = run(settings.database, work, self.timings, settings.access, settings.clock, judge)
         for each in made:
             self.memory[each.entry.model_name] = each.health
@@ -147,7 +151,7 @@ class Store:
         status = (current.status if current else None) or ""
         if current is None:
             return Checked(claimed, outcome, status, left="held")
-        if status not in ("ready", "degraded") or current.endpoint != claimed.endpoint:
+        if status not in CHECKED or current.endpoint != claimed.endpoint:
             return Checked(claimed, outcome, status, left="changed")
         before = self.remembered(current, kept)
         decision = decide(status, before, outcome, self.rule, now)
@@ -156,7 +160,8 @@ class Store:
         metadata = current.metadata
         if kept and can_hold(current):
             metadata = {name: value for name, value in (current.metadata or {}).items() if name != "health"}
-            metadata |= {"health": decision.health.as_json()} if decision.health.as_json() else {}
+            kept_health = decision.health.as_json()
+            metadata |= {"health": kept_health} if kept_health else {}
         after = current._replace(status=decision.status, metadata=metadata)
         action = "degrade" if decision.status == "degraded" else "restore"
         return Checked(claimed, outcome, decision.status, decision.health, Plan(current, after, (action,)))
@@ -209,13 +214,9 @@ class Store:
 
         return run(self.settings.database, work, self.timings, "read", self.settings.clock)
 
-    def evident_claims(self, cursor: Cursor, number: str, made: Claims) -> bool:
-        names = [each.model_name for each in made.entries]
-        return history.wrote(cursor, number, self.terms.environment, names)
-
-    def evident_writes(self, cursor: Cursor, number: str, made: Sequence[Checked]) -> bool:
-        names = [each.entry.model_name for each in made]
-        return history.wrote(cursor, number, self.terms.environment, names)
+    def is_evident(self, cursor: Cursor, number: str, entries: Sequence[Claimed]) -> bool:
+        """Whether the rows say that this transaction wrote them."""
+        return history.wrote(cursor, number, self.terms.environment, [each.model_name for each in entries])
 
 
 def can_hold(entry: Entry) -> bool:

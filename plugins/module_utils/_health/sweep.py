@@ -11,7 +11,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
 from ansible_collections.ai_aas.inference.plugins.module_utils._health.judge import Quorum
@@ -26,6 +26,7 @@ SECONDS_TO_GATHER = 0.5
 SECONDS_TO_END = 0.6
 
 Result = tuple[Claimed, Outcome]
+T = TypeVar("T")
 
 
 class Pace(NamedTuple):
@@ -192,6 +193,16 @@ async def first(task: asyncio.Future[Any], other: asyncio.Future[Any]) -> bool:
     """Wait for either, and tell whether the first is done."""
     await asyncio.wait({task, other}, return_when=asyncio.FIRST_COMPLETED)
     return task.done()
+
+
+async def unless_stopped(work: Awaitable[T], stop: asyncio.Event, otherwise: T) -> T:
+    """What comes of it, or something else as soon as it is told to stop."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        return working.result() if await first(working, stopping) else otherwise
+    finally:
+        working.cancel()
+        stopping.cancel()
 
 
 async def is_done(task: asyncio.Future[Any], seconds: float) -> bool:

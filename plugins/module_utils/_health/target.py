@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._health.exchange import Place, request_of
-from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.probing import TOKENS_OF_A_TEXT
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.probing import COMPLETION_PATHS, completion_of
 
 
 class Claimed(NamedTuple):
@@ -37,19 +37,11 @@ class Question(NamedTuple):
 
     @property
     def path(self) -> str:
-        if self.probe == "health":
-            return "/health"
-        return "/v1/chat/completions" if self.api == "chat" else "/v1/completions"
+        return "/health" if self.probe == "health" else COMPLETION_PATHS[self.api]
 
     def body(self, model: str) -> dict[str, Any] | None:
-        """The JSON that is sent, with the exact name: without one vLLM answers as its default model."""
-        if self.probe == "health":
-            return None
-        tokens = TOKENS_OF_A_TEXT if self.probe == "text" else 1
-        request: dict[str, Any] = {"model": model, "max_tokens": tokens, "temperature": 0}
-        if self.api == "chat":
-            return {**request, "messages": [{"role": "user", "content": "Hi"}]}
-        return {**request, "prompt": "Hi"}
+        """The JSON that is sent, if any."""
+        return None if self.probe == "health" else completion_of(model, self.api, self.probe == "text")
 
     def request(self, place: Place, model: str, headers: Mapping[str, str]) -> bytes:
         body = self.body(model)

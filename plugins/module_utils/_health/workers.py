@@ -8,7 +8,7 @@ import asyncio
 import queue
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm import threads
 
@@ -59,6 +59,25 @@ class Workers:
         """Let the threads end, each after the call that it makes."""
         for _unused in range(self.started):
             self.jobs.put(None)
+
+
+class Once(Generic[T]):
+    """Results of calls by a name, each made once however many wait for it.
+
+    Args:
+        workers: threads in which they are made.
+        work: makes the one of a name; blocks.
+    """
+
+    def __init__(self, workers: Workers, work: Callable[[str], T]) -> None:
+        self.workers, self.work = workers, work
+        self.known: dict[str, asyncio.Future[T]] = {}
+
+    async def get(self, name: str) -> T:
+        if name not in self.known:
+            self.known[name] = asyncio.ensure_future(self.workers.call(lambda: self.work(name)))
+        # Who is cancelled meanwhile does not take it from the others.
+        return await asyncio.shield(self.known[name])
 
 
 def settle(future: asyncio.Future[Any], result: object, error: Exception | None) -> None:

@@ -63,15 +63,10 @@ def record_newest(
     """
     if keep < 1:
         raise InvalidInputError(f"Invalid keep: {keep}", "one record at least has to stay", "Keep 1 or more.")
-    history = helm.history()
-    newest = history[-1] if history else Revision(0, "not there")
+    newest = newest_of(helm)
     if check and meant is not None and newest.number < meant:
         return {"changed": True, "record": {}, "forgotten": [], "diff": {"before": {}, "after": {meant: {}}}}
-    why = hindrance(newest, meant)
-    if why:
-        raise InferenceError(
-            f"Release {helm.name} in namespace {helm.namespace} cannot be recorded as verified", why, "Deploy it first."
-        )
+    refuse_others(helm, newest, meant)
     secret, known = store.stored(newest.number), store.records()
     found = recorded(known, newest.number, identity_of(stored_release(secret), store.pods()), about, keep)
     if found.is_new and not check:
@@ -86,10 +81,21 @@ def record_newest(
     }
 
 
-def hindrance(newest: Revision, meant: int | None) -> str:
-    """Say why the newest revision is not to be recorded, or nothing."""
+def newest_of(helm: Helm) -> Revision:
+    """The newest revision; before the first one stands 0."""
+    history = helm.history()
+    return history[-1] if history else Revision(0, "not there")
+
+
+def refuse_others(helm: Helm, newest: Revision, meant: int | None) -> None:
+    """Refuse to record what is not deployed, or is not what was verified.
+
+    Raises:
+        InferenceError: says which.
+    """
+    what = f"Release {helm.name} in namespace {helm.namespace} cannot be recorded as verified"
     if newest.status != "deployed":
-        return f"it is {newest.status}"
+        raise InferenceError(what, f"it is {newest.status}", "Deploy it first.")
     if meant not in (None, newest.number):
-        return f"revision {meant} was verified, and the newest is {newest.number}: somebody else has changed it since"
-    return ""
+        why = f"revision {meant} was verified, and the newest is {newest.number}: somebody else has changed it since"
+        raise InferenceError(what, why, "Deploy it first.")

@@ -9,6 +9,12 @@ from typing import Any
 from ansible.module_utils.basic import env_fallback
 
 
+def environment_argument(*, required: bool) -> dict[str, dict[str, Any]]:
+    """Of which environment."""
+    choices = ["development", "staging", "production"]
+    return {"environment": {"type": "str", "required": required, "choices": choices}}
+
+
 def entry_arguments() -> dict[str, dict[str, Any]]:
     """What is declared of an entry, besides its environment."""
     return {

@@ -19,7 +19,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.diagnosis i
 )
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import ApiError, ForbiddenError, Kube
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import Details, Pod, Workload
-from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.reading import read_events, requests_of
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.reading import has_ended, read_events, requests_of
 
 SECONDS_BETWEEN_READS = 2.5
 # All nodes and pods of a cluster are much to read; a change of the pod comes before.
@@ -172,7 +172,7 @@ def total(requests: tuple[tuple[str, str], ...]) -> dict[str, Decimal]:
 
 def held_by(resource: str, pods: list[dict[str, Any]]) -> dict[str, Decimal]:
     """What each pod on a node requests of a resource."""
-    placed = [pod for pod in pods if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")]
+    placed = [pod for pod in pods if not has_ended(pod)]
     return {
         f"{pod['metadata']['namespace']}/{pod['metadata']['name']}": total(tuple(requests_of(pod["spec"]))).get(
             resource, Decimal(0)

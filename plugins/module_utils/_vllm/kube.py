@@ -90,9 +90,9 @@ class Kube:
         """A changing request's JSON.
 
         Args:
-            method: as POST or PATCH.
+            method: as POST, PATCH or DELETE.
             path: of the object, or of its list for POST.
-            body: the object, or what is to be changed of it.
+            body: the object, what is to be changed of it, or the options of a DELETE.
             kind: the body's media type, which says how a PATCH is meant.
 
         Raises:

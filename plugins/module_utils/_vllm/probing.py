@@ -20,6 +20,7 @@ SECONDS_BETWEEN_METRICS = 1.0
 STRANGE_TO_HTTP = ("closed", "reset", "timeout", "malformed")
 SECONDS_FOR_TLS = 2.0
 TOKENS_OF_A_TEXT = 8
+COMPLETION_PATHS = {"completions": "/v1/completions", "chat": "/v1/chat/completions"}
 
 # vLLM's counters and gauges; those of several engines are added up.
 _SAMPLE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?[ \t]+(\S+)")
@@ -52,12 +53,19 @@ def probe(session: Session, question: Question, sleep: Callable[[float], None]) 
 
 
 def complete(session: Session, name: str, api: str, seconds: float, wants_text: bool = False) -> Answer:
-    """Ask this model for one token. Never streamed: a stream's 200 proves nothing."""
+    """Ask this model for one token, or for some text."""
+    return session.ask("POST", COMPLETION_PATHS[api], seconds, completion_of(name, api, wants_text))
+
+
+def completion_of(name: str, api: str, wants_text: bool) -> dict[str, Any]:
+    """The JSON that asks for a completion.
+
+    With the exact name: without one vLLM answers as its default model. Never streamed: a stream's 200 proves nothing.
+    """
     request: dict[str, Any] = {"model": name, "max_tokens": TOKENS_OF_A_TEXT if wants_text else 1, "temperature": 0}
     if api == "chat":
-        request["messages"] = [{"role": "user", "content": "Hi"}]
-        return session.ask("POST", "/v1/chat/completions", seconds, request)
-    return session.ask("POST", "/v1/completions", seconds, {**request, "prompt": "Hi"})
+        return {**request, "messages": [{"role": "user", "content": "Hi"}]}
+    return {**request, "prompt": "Hi"}
 
 
 def two_samples(session: Session, seconds: float, sleep: Callable[[float], None]) -> tuple[Metrics, ...]:

@@ -90,6 +90,11 @@ def read_pod(pod: Json) -> Pod:
     )
 
 
+def has_ended(pod: Json) -> bool:
+    """Whether a pod's containers have ended for good: it holds nothing any more."""
+    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+
+
 def read_container(container: Json) -> dict[str, Any]:
     """What a container does, and how it last ended."""
     state, last = container.get("state", {}), container.get("lastState", {})

@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.feed import Feed
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import Kube
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import Workload
-from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.reading import read_workload
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.reading import has_ended, read_workload
 
 INSTANCE_LABEL = "app.kubernetes.io/instance"
 
@@ -76,11 +76,7 @@ class Releases:
     def is_ending(self, uid: str) -> bool:
         """Whether a pod is gone, has ended, or is to end."""
         pod = self.feeds[-1].objects.get(uid)
-        return (
-            pod is None
-            or "deletionTimestamp" in pod["metadata"]
-            or pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
-        )
+        return pod is None or "deletionTimestamp" in pod["metadata"] or has_ended(pod)
 
     def known(self) -> bool:
         """Whether everything has been read at least once, or cannot be."""

@@ -95,7 +95,7 @@ class Registry:
         """What model_registry_sync returns, for development unless told otherwise."""
         given: dict[str, object] = {"environment": "development", "database_url": self.url, "cache_settle": 0}
         if "entries" in params:
-            options: Any = model_registry_sync.ARGUMENTS["entries"]["options"]  # type: ignore[index]
+            options: Any = model_registry_sync.ARGUMENTS["entries"]["options"]
             params["entries"] = [_filled(options, entry) for entry in params["entries"]]  # type: ignore[attr-defined]
         return sync_entries(_filled(_changing(model_registry_sync), given | params), check=check, diff=diff)
 
