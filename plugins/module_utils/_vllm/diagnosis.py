@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.observation import Details, Event, Pod
-from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.reasons import PERMANENT, REASONS, SUSPECT
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.reasons import HEALS, PERMANENT, REASONS, SUSPECT
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.text import readable
 
 LAST_LINES = 3
@@ -44,6 +44,8 @@ CAUSES = tuple(
 
 # Events of the kubelet and the node controller that tell why a pod does not get on.
 KILLED_BY_PROBE = re.compile(r"failed (startup|liveness) probe, will be restarted")
+# How a container ends that is told to: by itself, by SIGKILL, by SIGTERM.
+TOLD_TO_END = (0, 137, 143)
 MISSING_SOURCE = re.compile(r"\b(secret|configmap)s? \"[^\"]+\" not found|references non-existent (secret|config) key")
 VOLUME_EVENTS = ("FailedMount", "FailedAttachVolume", "FailedMapVolume")
 
@@ -86,6 +88,8 @@ def judge_crash(pod: Pod, details: Details) -> tuple[str, str, str]:
         return "probe_misconfigured", SUSPECT, f"{ended}: {killed}{unhealthy(details.events)}"
     if found:
         return found[0], REASONS[found[0]].severity, f"{ended}: {found[1]}"
+    if not details.settled:
+        return "crash", HEALS, f"{ended}; whether a probe had it ended is not known yet{last_words(pod, details)}"
     return "crash", SUSPECT, f"{ended}{last_words(pod, details)}"
 
 

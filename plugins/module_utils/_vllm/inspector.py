@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.diagnosis import (
+    TOLD_TO_END,
     cause_of,
     holders_of,
     lacking,
@@ -29,10 +30,11 @@ LOG_LINES = 200
 
 @dataclass
 class Reading:
-    """What was read of a pod, when, and what the pod was like then."""
+    """What was read of a pod, when, what the pod was like then, and since when its container has run or has ended."""
 
     pod: Pod
     moment: float
+    since: float
     details: Details
 
 
@@ -72,10 +74,11 @@ class Inspector:
         lasts = SECONDS_BETWEEN_SURVEYS if "resources" in wanted else SECONDS_BETWEEN_READS
         if last and last.pod == pod and now - last.moment < lasts:
             return last.details
-        is_read = last is not None and run_of(last.pod) == run_of(pod)
-        reading = Reading(pod, now, self.read(pod, wanted, last.details.log if last and is_read else ()))
-        self.readings[pod.uid] = reading
-        return reading.details
+        log, since = (last.details.log, last.since) if last and run_of(last.pod) == run_of(pod) else ((), now)
+        settled = pod.exit_code not in TOLD_TO_END or now - since >= SECONDS_BETWEEN_READS
+        details = replace(self.read(pod, wanted, log), settled=settled)
+        self.readings[pod.uid] = Reading(pod, now, since, details)
+        return details
 
     def autopsy(self, pod: Pod) -> Details:
         """What tells why a pod's container ended before the one that runs now."""

@@ -82,7 +82,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Details:
-    """What is only read of a pod that is in trouble. `missing` says what may not be read."""
+    """What is only read of a pod that is in trouble.
+
+    `missing` says what may not be read. `settled` is not so while an event may still tell why the container ended.
+    """
 
     events: tuple[Event, ...] = ()
     log: tuple[str, ...] = ()
@@ -90,6 +93,7 @@ class Details:
     holders: str = ""
     serves: bool = False
     missing: str = ""
+    settled: bool = True
 
 
 @dataclass(frozen=True)

@@ -175,6 +175,16 @@ def test_a_pod_that_has_changed_is_read_at_once() -> None:
     assert looking.details(replace(UNPLACED, unschedulable="other")).log == ()
 
 
+@pytest.mark.parametrize(("exit_code", "at_first"), [(0, False), (137, False), (143, False), (1, True), (139, True)])
+def test_events_have_time_to_tell_who_ended_a_container(exit_code: int, at_first: bool) -> None:
+    """The event of a probe that had it ended can come later than its end."""
+    looking, pod = Looking(), replace(ENDED, exit_code=exit_code)
+    assert looking.details(pod).settled == at_first
+    assert looking.details(replace(pod, message="back-off"), after=1).settled == at_first
+    assert looking.details(pod, after=SECONDS_BETWEEN_READS - 1).settled
+    assert looking.details(replace(pod, restarts=1)).settled == at_first, "it has ended again"
+
+
 def test_the_log_of_a_container_is_read_once_it_is_found() -> None:
     looking = Looking(log=[])
     assert looking.details(ENDED).log == ()
