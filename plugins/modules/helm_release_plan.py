@@ -80,6 +80,12 @@ release_values:
   returned: success
   type: dict
   sample: {model: {name: unsloth/gpt-oss-20b}}
+hooks:
+  description: The objects of the chart's hooks that Helm applies, and waits for, before it changes anything else.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{kind: Job, metadata: {name: gpt-oss-20b-download}}]
 status:
   description: The release's status in Helm's words, or null where there is none.
   returned: success
@@ -128,6 +134,7 @@ def execute(module: AnsibleModule) -> dict[str, Any]:
         "operation": decided.action,
         "why": list(decided.why),
         "release_values": dict(decided.values),
+        "hooks": [each for text in rendered.hooks for each in index(list(yaml.safe_load_all(text))).values()],
         "status": current.status if current else None,
         "revision": current.revision if current else 0,
         "diff": {"before": show(before, after), "after": show(after, before)},

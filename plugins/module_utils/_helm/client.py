@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.history import Revision
 
+FIRST = frozenset(("pre-install", "pre-upgrade"))
 # As many as Helm is asked for; it keeps ten by default.
 MAX_HISTORY = 256
 
@@ -21,13 +22,17 @@ Run = Callable[[Sequence[str], str], tuple[int, str, str]]
 
 @dataclass(frozen=True)
 class Release:
-    """A release as Helm knows it. `values` are the user's own, without the chart's defaults."""
+    """A release as Helm knows it.
+
+    `values` are the user's own, without the chart's defaults. `hooks` are what Helm applies before anything else.
+    """
 
     status: str
     revision: int
     values: Mapping[str, Any]
     manifest: str
     updated: str = ""
+    hooks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,9 @@ def read_release(document: Mapping[str, Any]) -> Release:
         values=document.get("config") or {},
         manifest=document.get("manifest", ""),
         updated=info.get("last_deployed", ""),
+        hooks=tuple(
+            each["manifest"] for each in document.get("hooks") or () if FIRST.intersection(each.get("events") or ())
+        ),
     )
 
 
