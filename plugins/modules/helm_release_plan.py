@@ -65,7 +65,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 operation:
-  description: One of C(install), C(upgrade) and C(none).
+  description:
+    - One of C(install), C(upgrade), C(recover) and C(none).
+    - C(recover) means that another operation holds the release, or was cut off. See
+      M(ai_aas.inference.helm_release_recover).
   returned: success
   type: str
   sample: upgrade
@@ -98,11 +101,12 @@ revision:
   sample: 3
 """
 
+from dataclasses import replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.arguments import RELEASE, open_helm
-from ansible_collections.ai_aas.inference.plugins.module_utils._helm.plan import desired_values, index, plan
+from ansible_collections.ai_aas.inference.plugins.module_utils._helm.plan import UNFINISHED, desired_values, index, plan
 from ansible_collections.ai_aas.inference.plugins.module_utils._module import run_module
 
 ARGUMENTS: dict[str, Any] = {
@@ -125,7 +129,12 @@ def execute(module: AnsibleModule) -> dict[str, Any]:
 
     helm = open_helm(module)
     current = helm.status()
-    rendered = helm.render(module.params["chart"], desired_values(current, module.params["values"]))
+    wanted = desired_values(current, module.params["values"])
+    # Helm renders nothing for a release that an operation holds.
+    if current and current.status in UNFINISHED:
+        rendered = replace(current, values=wanted)
+    else:
+        rendered = helm.render(module.params["chart"], wanted)
     before = index(list(yaml.safe_load_all(current.manifest))) if current else {}
     after = index(list(yaml.safe_load_all(rendered.manifest)))
     decided = plan(current, rendered, (before, after))

@@ -64,6 +64,11 @@ def forgotten_release(packed: str) -> str:
     """A copy of what Helm keeps of a revision, as one that another has followed."""
     document = stored_release({"data": {"release": packed}})
     document["info"]["status"] = "superseded"
+    return packed_release(document)
+
+
+def packed_release(document: Json) -> str:
+    """The inverse of stored_release: the data of a Secret of Helm."""
     content = base64.b64encode(gzip.compress(json.dumps(document).encode(), mtime=0))
     return base64.b64encode(content).decode()
 

@@ -15,18 +15,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.client import Release
 
+# Another operation holds a release of these, or one was cut off.
+UNFINISHED = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
 # The chart renders it as an annotation of the Deployment alone, so that changing it restarts nothing.
 DEPLOY_ID = "deployId"
 
-INSTALL, UPGRADE, NONE = "install", "upgrade", "none"
+INSTALL, UPGRADE, RECOVER, NONE = "install", "upgrade", "recover", "none"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`action` is install, upgrade or none; `why` says what differs; `values` make Helm do it."""
+    """`action` is install, upgrade, recover or none; `why` says what differs; `values` make Helm do it."""
 
     action: str
     why: tuple[str, ...]
@@ -47,19 +48,11 @@ def plan(current: Release | None, rendered: Release, objects: tuple[Mapping[str,
         current: the newest revision, or None where there is none.
         rendered: what an upgrade with `desired_values` would make of it.
         objects: the objects of both manifests, by name, as they are compared.
-
-    Raises:
-        InferenceError: another operation holds the release.
     """
     if current is None or current.status == "uninstalled":
         return Plan(INSTALL, ("there is no such release",), rendered.values)
-    if current.status.startswith("pending") or current.status == "uninstalling":
-        raise InferenceError(
-            f"Helm release is {current.status} since {current.updated} (revision {current.revision})",
-            "another operation holds it, or one was cut off",
-            "Wait for that operation. If none runs any more, roll back with `helm rollback` or, for a first "
-            "installation, remove it with `helm uninstall`; then deploy again.",
-        )
+    if current.status in UNFINISHED:
+        return Plan(RECOVER, (f"its status is {current.status}",), rendered.values)
     why = [f"its status is {current.status}"] if current.status != "deployed" else []
     values_differ = dict(current.values) != dict(rendered.values)
     if values_differ:

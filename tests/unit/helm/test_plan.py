@@ -47,9 +47,9 @@ def test_plan(
 
 
 @pytest.mark.parametrize("status", ["pending-install", "pending-upgrade", "pending-rollback", "uninstalling"])
-def test_a_release_that_an_operation_holds_is_refused(status: str) -> None:
-    with pytest.raises(InferenceError, match=f"Helm release is {status} since yesterday.*helm rollback"):
-        plan(release(status), release(), (SAME, SAME))
+def test_a_release_that_an_operation_holds_is_to_be_freed(status: str) -> None:
+    decided = plan(release(status), release(), (SAME, SAME))
+    assert (decided.action, decided.why) == ("recover", (f"its status is {status}",))
 
 
 @given(st.dictionaries(st.sampled_from(["a", "b", "deployId"]), st.text(max_size=3)), st.booleans())
