@@ -89,6 +89,11 @@ hooks:
   type: list
   elements: dict
   sample: [{kind: Job, metadata: {name: gpt-oss-20b-download}}]
+keeps_serving:
+  description: Whether an upgrade leaves a pod that serves at each moment, as the strategy of its Deployment says.
+  returned: success
+  type: bool
+  sample: false
 status:
   description: The release's status in Helm's words, or null where there is none.
   returned: success
@@ -106,7 +111,14 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.arguments import RELEASE, open_helm
-from ansible_collections.ai_aas.inference.plugins.module_utils._helm.plan import UNFINISHED, desired_values, index, plan
+from ansible_collections.ai_aas.inference.plugins.module_utils._helm.plan import (
+    UNFINISHED,
+    desired_values,
+    index,
+    keeps_serving,
+    objects_of,
+    plan,
+)
 from ansible_collections.ai_aas.inference.plugins.module_utils._module import run_module
 
 ARGUMENTS: dict[str, Any] = {
@@ -135,8 +147,7 @@ def execute(module: AnsibleModule) -> dict[str, Any]:
         rendered = replace(current, values=wanted)
     else:
         rendered = helm.render(module.params["chart"], wanted)
-    before = index(list(yaml.safe_load_all(current.manifest))) if current else {}
-    after = index(list(yaml.safe_load_all(rendered.manifest)))
+    before, after = objects_of(current), objects_of(rendered)
     decided = plan(current, rendered, (before, after))
     return {
         "changed": False,
@@ -144,6 +155,7 @@ def execute(module: AnsibleModule) -> dict[str, Any]:
         "why": list(decided.why),
         "release_values": dict(decided.values),
         "hooks": [each for text in rendered.hooks for each in index(list(yaml.safe_load_all(text))).values()],
+        "keeps_serving": keeps_serving(after),
         "status": current.status if current else None,
         "revision": current.revision if current else 0,
         "diff": {"before": show(before, after), "after": show(after, before)},

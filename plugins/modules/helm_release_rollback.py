@@ -69,6 +69,11 @@ revision:
   returned: success
   type: int
   sample: 5
+keeps_serving:
+  description: Whether a pod serves at each moment meanwhile, as the strategy of the Deployment says that comes back.
+  returned: success
+  type: bool
+  sample: false
 restored:
   description: Whether the revision had to be put back into Helm's history.
   returned: success
@@ -96,7 +101,7 @@ def execute(module: AnsibleModule) -> dict[str, Any]:
 
 
 def main() -> None:
-    run_module(execute, libraries=("kubernetes",), argument_spec=ARGUMENTS)
+    run_module(execute, libraries=("kubernetes", "yaml"), argument_spec=ARGUMENTS)
 
 
 if __name__ == "__main__":

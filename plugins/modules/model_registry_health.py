@@ -159,7 +159,7 @@ options:
     type: str
     default: http
     choices: [http, https]
-  ca_cert:
+  server_ca_cert:
     description:
       - A PEM file with the authorities that may have signed their certificates. The system's by default.
     type: path

@@ -18,6 +18,23 @@ What values.schema.json cannot say: rules over several keys, and values that onl
 {{- include "vllm-deployment.checkClaims" . -}}
 {{- include "vllm-deployment.checkAutoscaling" . -}}
 {{- include "vllm-deployment.checkRoutes" . -}}
+{{- include "vllm-deployment.checkHealth" . -}}
+{{- end -}}
+
+{{- define "vllm-deployment.checkHealth" -}}
+{{- with .Values.healthCheck -}}
+{{- if .enabled -}}
+{{- if not .image -}}
+{{- fail "healthCheck.image is empty: name an image that holds this collection" -}}
+{{- end -}}
+{{- if not .environment -}}
+{{- fail "healthCheck.environment is empty: name the environment of the model's entry" -}}
+{{- end -}}
+{{- if not .database.existingSecret.name -}}
+{{- fail "healthCheck.database.existingSecret.name is empty: name the Secret with the registry's DATABASE_URL" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "vllm-deployment.checkImage" -}}

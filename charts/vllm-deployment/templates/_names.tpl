@@ -59,14 +59,18 @@ app.kubernetes.io/component: {{ last . }}
 app.kubernetes.io/part-of: {{ include "vllm-deployment.fullname" (first .) | quote }}
 {{- end -}}
 
-{{- /* The full name with a suffix, within the 63 characters that a Job's and a pod's name may have. */ -}}
+{{- /*
+The full name with a suffix, within the 63 characters that a Job's and a pod's name may have; or within fewer, given as
+a third part.
+*/ -}}
 {{- define "vllm-deployment.suffixed" -}}
 {{- $name := first . -}}
-{{- $most := sub 62 (len (last .)) | int -}}
+{{- $suffix := index . 1 -}}
+{{- $most := sub (ternary (last .) 63 (eq (len .) 3)) (len $suffix | add1) | int -}}
 {{- if gt (len $name) $most -}}
 {{- $name = printf "%s-%s" (trunc (sub $most 9 | int) $name | trimSuffix "-") (sha256sum $name | trunc 8) -}}
 {{- end -}}
-{{ $name }}-{{ last . }}
+{{ $name }}-{{ $suffix }}
 {{- end -}}
 
 {{- /* A file of files/ without its header. */ -}}

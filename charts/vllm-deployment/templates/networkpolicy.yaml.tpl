@@ -28,6 +28,10 @@ spec:
         - podSelector:
             matchLabels:
               {{- include "vllm-deployment.helperLabels" (list . "test") | nindent 14 }}
+        {{- /* A health check, also another release's. */}}
+        - podSelector:
+            matchLabels:
+              {{- omit (include "vllm-deployment.helperLabels" (list . "health") | fromYaml) "app.kubernetes.io/part-of" | toYaml | nindent 14 }}
       ports:
         - port: http
           protocol: TCP

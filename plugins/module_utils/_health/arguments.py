@@ -52,11 +52,13 @@ def health_arguments() -> dict[str, dict[str, Any]]:
 
 
 def reach_arguments() -> dict[str, dict[str, Any]]:
-    """How models are asked and reached."""
+    """How models are asked and reached. The option `ca_cert` is the database's, as in each module of the registry."""
+    servers = server_arguments()
     return {
         "transport": {"type": "str", "default": "direct", "choices": ["direct", "port_forward"]},
         "endpoint_map": {"type": "dict", "default": {}},
-        **server_arguments(),
+        "server_ca_cert": servers.pop("ca_cert"),
+        **servers,
         "api_key": {"type": "str", "no_log": True, "fallback": (env_fallback, ["VLLM_API_KEY"])},
     }
 

@@ -46,7 +46,7 @@ class Reach:
         self.question = Question(params["probe"], params["api"], params["timeout"])
         quorum = Quorum(params["quorum"], params["quorum_least"])
         self.pace = Pace(params["concurrency"], params["jitter"], quorum)
-        self.tls = Tls(params["ca_cert"], params["validate_certs"]) if params["scheme"] == "https" else None
+        self.tls = Tls(params["server_ca_cert"], params["validate_certs"]) if params["scheme"] == "https" else None
         self.names, self.calls = Workers("names", NAME_THREADS), Workers("kubernetes", KUBE_THREADS)
         self.exchange = Exchange(self.names, self.tls.context() if self.tls else None)
         self.control_place = control_of(params["control"])

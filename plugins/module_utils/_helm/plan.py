@@ -65,6 +65,29 @@ def plan(current: Release | None, rendered: Release, objects: tuple[Mapping[str,
     return Plan(UPGRADE, tuple(why), values)
 
 
+def keeps_serving(objects: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether an upgrade to these objects leaves a pod that serves at each moment, as far as their strategy says.
+
+    It does if the new pods come before the old ones end, or if there are several and not all are replaced at once.
+    """
+    found = [each["spec"] for each in objects.values() if each["kind"] == "Deployment"]
+    return bool(found) and all(rolls(each) for each in found)
+
+
+def rolls(spec: Mapping[str, Any]) -> bool:
+    strategy = spec.get("strategy") or {}
+    most = (strategy.get("rollingUpdate") or {}).get("maxUnavailable")
+    # A number alone is understood: the chart writes no share.
+    return strategy.get("type") == "RollingUpdate" and isinstance(most, int) and most < int(spec.get("replicas", 1))
+
+
+def objects_of(release: Release | None) -> dict[str, Any]:
+    """The objects of a revision's manifest, as index has them; none where there is no revision."""
+    import yaml
+
+    return index(list(yaml.safe_load_all(release.manifest))) if release else {}
+
+
 def index(documents: list[Any]) -> dict[str, Any]:
     """Return a manifest's objects by kind and name. The data of a Secret is replaced by its digest."""
     return {

@@ -11,6 +11,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._errors import In
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.client import Helm, Release
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.history import Revision, target_of
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.identity import forgotten_release, values_hash
+from ansible_collections.ai_aas.inference.plugins.module_utils._helm.plan import keeps_serving, objects_of
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.verified import Store
 
 DEPLOYED = "deployed"
@@ -28,14 +29,8 @@ def roll_back(helm: Helm, store: Store, to: str, *, check: bool) -> dict[str, An
     Raises:
         InferenceError: there is no such release or revision, or Helm refuses.
     """
-    history = helm.history()
-    if not history:
-        raise InferenceError(
-            f"There is no release {helm.name} in namespace {helm.namespace}", remedy="Deploy it, or correct its name."
-        )
-    verified = store.records()
-    kept = with_forgotten(history, verified)
-    target, newest = target_of(kept, to, verified), history[-1]
+    history, verified = history_of(helm), store.records()
+    target, newest = target_of(with_forgotten(history, verified), to, verified), history[-1]
     is_forgotten = target not in history
     after = None if is_forgotten else helm.status(target.number)
     before = helm.status()
@@ -48,9 +43,23 @@ def roll_back(helm: Helm, store: Store, to: str, *, check: bool) -> dict[str, An
     return {
         **result_of(newest.number, newest.number + 1, target.number),
         "changed": True,
+        "keeps_serving": keeps_serving(objects_of(after)),
         "restored": is_forgotten,
         "diff": {"before": shown(before), "after": shown(after)},
     }
+
+
+def history_of(helm: Helm) -> list[Revision]:
+    """The revisions of a release.
+
+    Raises:
+        InferenceError: there are none.
+    """
+    history = helm.history()
+    if history:
+        return history
+    what = f"There is no release {helm.name} in namespace {helm.namespace}"
+    raise InferenceError(what, remedy="Deploy it, or correct its name.")
 
 
 def with_forgotten(history: Sequence[Revision], verified: Collection[int]) -> list[Revision]:
@@ -85,7 +94,8 @@ def is_same(newest: Release | None, target: Release | None) -> bool:
 
 
 def result_of(previous: int, revision: int, target: int) -> dict[str, Any]:
-    return {"changed": False, "previous": previous, "revision": revision, "target": target, "restored": False}
+    found = {"previous": previous, "revision": revision, "target": target}
+    return {"changed": False, **found, "restored": False, "keeps_serving": True}
 
 
 def shown(release: Release | None) -> str:

@@ -13,7 +13,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.layout 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-VERSION = 2
+VERSION = 3
 DEFAULT_ORGANIZATION = "00000000-0000-0000-0000-000000000000"
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('ai_aas.inference model_registry_schema', 0))"
 
@@ -55,11 +55,14 @@ _TABLE = (
 
 # Version 1: the table numbers revisions and keeps updated_at by itself, whoever writes.
 # Version 2: it takes the lock of a change of many entries too.
+# Version 3: that an entry was checked is no change of it.
 _FILL = (
     """CREATE OR REPLACE FUNCTION model_registry_entries_fill() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    ignored constant text[] := '{updated_at,last_health_check_at}';
 BEGIN
     IF TG_OP = 'UPDATE' THEN
-        NEW.updated_at := now();
+        IF to_jsonb(NEW) - ignored IS DISTINCT FROM to_jsonb(OLD) - ignored THEN NEW.updated_at := now(); END IF;
     ELSIF NEW.revision IS NULL THEN
         PERFORM pg_advisory_xact_lock_shared(hashtextextended('model_registry_entries', 0)),
                 pg_advisory_xact_lock(hashtextextended('model_registry_entries:' || NEW.model_name, 0));

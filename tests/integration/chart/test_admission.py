@@ -8,6 +8,7 @@ import pytest
 
 from tests.integration.chart.places import CHART, HELMS, QUICK, Json, Place, layers
 from tests.unit.chart.rendering import ENVIRONMENTS, MODELS
+from tests.unit.chart.test_health_check import HEALTH
 
 VIOLATION = "violates PodSecurity"
 # What the chart allows and `restricted` does not, with the words of the API server.
@@ -54,6 +55,13 @@ def test_each_shipped_model_is_admitted(restricted: Place, environment: str) -> 
 def test_what_is_installed_serves_and_its_test_passes(restricted: Place, helm: str) -> None:
     restricted.helm(helm, "install", "tiny", str(CHART), "--wait", "--timeout=60s", values=QUICK)
     assert "Succeeded" in restricted.helm(helm, "test", "tiny", "--timeout=60s").stdout
+
+
+def test_a_health_check_is_admitted(restricted: Place) -> None:
+    installed = restricted.helm("Helm 3", "install", "tiny", str(CHART), values={**QUICK, **HEALTH})
+    assert "PodSecurity" not in installed.stderr
+    restricted.kubectl("create", "job", "now", "--from=cronjob/tiny-vllm-deployment-health")
+    restricted.wait("its pod", lambda: bool(restricted.get("pods", "--selector=job-name=now")))
 
 
 @pytest.mark.parametrize("name", VIOLATIONS)

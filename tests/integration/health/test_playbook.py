@@ -14,6 +14,8 @@ import yaml
 from tests.integration.health.fleet import Fleet
 from tests.integration.health.scene import Scene
 from tests.integration.registry.conftest import ansible, run_program
+from tests.unit.chart.rendering import MINIMAL, Helm, find_helm, merge
+from tests.unit.chart.test_health_check import HEALTH
 
 pytestmark = pytest.mark.parametrize("registry", ["superset"], indirect=True)
 LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
@@ -68,3 +70,16 @@ def test_ad_hoc_with_the_address_and_the_key_from_the_environment(scene: Scene, 
     assert '"healthy": 1' in done.stdout
     assert "a-secret-key" not in done.stdout
     assert "administrator" not in done.stdout
+
+
+def test_the_command_of_the_chart_s_cronjob(scene: Scene, fleet: Fleet) -> None:
+    scene.add("a", "b")
+    fleet.behave({"b": "error"})
+    check = {**HEALTH["healthCheck"], "environment": "development", "options": {"endpoint_map": scene.endpoint_map}}
+    values = merge(MINIMAL, {"model": {"servedNames": ["a", "alias"]}, "healthCheck": check})
+    job = Helm(find_helm()).template(values).one("CronJob")
+    (container,) = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    checked = run_program(container["command"], {"DATABASE_URL": scene.registry.url})
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert '"healthy": 1' in checked.stdout
+    assert fleet.counts() == {"a": 1}

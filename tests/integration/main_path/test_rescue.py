@@ -55,8 +55,8 @@ def test_an_upgrade_that_fails_is_taken_back_and_routed_again(site: Site) -> Non
     for short, each in values.items():
         site.model(short, {**each, **server_env(LAB_VLLM_FAULT="bad-model-path")})
     play = site.fail("deploy", "-e", SOON)
-    for model in models:
-        assert site.history(model) == ["ready", "deploying", "ready"]
+    for model, short in zip(models, values, strict=True):
+        assert site.history(model) == (["ready", "deploying", "ready"] if short == "alone" else ["ready"])
         assert site.ask(model) == 200
         told = play.failure(model)
         assert "reason model_not_found" in told
@@ -69,6 +69,19 @@ def test_an_upgrade_that_fails_is_taken_back_and_routed_again(site: Site) -> Non
         site.model(short, each)
     assert site.succeed("deploy").changed == len(models), "the revision is recorded as verified, and nothing else"
     assert site.succeed("deploy").changed == 0
+
+
+@pytest.mark.parametrize("fault", ["bad-model-path", "error-500"])
+def test_an_upgrade_beside_the_old_pod_that_is_left_as_it_is(site: Site, fault: str) -> None:
+    """Whether the new pod takes the place of the old one is Kubernetes' choice, by its probes."""
+    model = site.model("beside")
+    site.serve(model)
+    site.model("beside", server_env(LAB_VLLM_FAULT=fault))
+    play = site.fail("deploy", "-e", SOON, "-e", "vllm_on_failure=leave")
+    serves = fault == "bad-model-path"
+    assert site.rows() == {model: "ready" if serves else "degraded"}
+    assert site.ask(model) == (200 if serves else 404)
+    assert ("The router still serves the model" if serves else "set to degraded") in play.failure(model)
 
 
 def test_an_upgrade_that_fails_can_be_left_as_it_is(site: Site) -> None:

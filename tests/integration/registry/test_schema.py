@@ -32,10 +32,10 @@ def test_made_once(scratch: Registry) -> None:
     assert scratch.execute(tables) == [(1,)]
     for part in ("changed", "layout", "version", "actions", "diff"):
         assert predicted[part] == made[part]
-    assert (made["changed"], made["layout"], made["version"], made["actions"]) == (True, "superset", 2, ["create"])
+    assert (made["changed"], made["layout"], made["version"], made["actions"]) == (True, "superset", 3, ["create"])
     assert made["diff"]["after"].startswith("CREATE TABLE model_registry_entries")
     again = scratch.schema()
-    assert (again["changed"], again["layout"], again["version"], again["actions"]) == (False, "superset", 2, [])
+    assert (again["changed"], again["layout"], again["version"], again["actions"]) == (False, "superset", 3, [])
 
 
 def test_foreign_table_is_left_alone(scratch: Registry) -> None:
@@ -63,6 +63,15 @@ def test_table_keeps_updated_at(scratch: Registry) -> None:
     scratch.execute("UPDATE model_registry_entries SET deployment_status = 'disabled'")
     ((after,),) = scratch.execute("SELECT updated_at FROM model_registry_entries")
     assert after > before
+
+
+def test_table_takes_a_check_for_no_change(scratch: Registry) -> None:
+    scratch.schema()
+    scratch.execute(ADMIN_REGISTERS, "a", "development")
+    ((before,),) = scratch.execute("SELECT updated_at FROM model_registry_entries")
+    scratch.execute("UPDATE model_registry_entries SET last_health_check_at = clock_timestamp()")
+    ((after, checked),) = scratch.execute("SELECT updated_at, last_health_check_at FROM model_registry_entries")
+    assert after == before < checked
 
 
 def test_table_refuses_what_a_router_cannot_read(scratch: Registry) -> None:
@@ -137,9 +146,9 @@ def test_adopted_with_its_rows(scratch: Registry) -> None:
     done = scratch.schema(adopt=True)
     for part in ("changed", "layout", "version", "actions", "diff", "usable"):
         assert predicted[part] == done[part]
-    assert (done["layout"], done["version"], done["actions"]) == ("adopted", 2, ["adopt"])
+    assert (done["layout"], done["version"], done["actions"]) == ("adopted", 3, ["adopt"])
     ((comment,),) = scratch.execute("SELECT obj_description('model_registry_entries'::regclass)")
-    assert comment == "the registry of acme's models; ai_aas.inference schema version 2 (adopted)"
+    assert comment == "the registry of acme's models; ai_aas.inference schema version 3 (adopted)"
     entries = scratch.info()["entries"]
     assert [(entry["model_name"], entry["namespace"], entry["status"]) for entry in entries] == [
         ("demo", "system", "ready"),
@@ -178,11 +187,11 @@ def test_upgraded_by_its_owner_alone(scratch: Registry, role: Any) -> None:
     url = scratch.server.url("scratch", name, "right")
     left = scratch.schema(database_url=url)
     assert (left["changed"], left["version"], left["usable"]) == (False, 1, True)
-    assert "has version 1 of 2. Its owner brings it up to date" in left["warnings"][0]
+    assert "has version 1 of 3. Its owner brings it up to date" in left["warnings"][0]
     assert scratch.entry(database_url=url, endpoint="a.b.svc.cluster.local:1")["history"] == "unavailable"
     predicted, done = scratch.schema(check=True), scratch.schema()
     for found in (predicted, done):
-        assert (found["changed"], found["layout"], found["version"]) == (True, "superset", 2)
+        assert (found["changed"], found["layout"], found["version"]) == (True, "superset", 3)
         assert found["actions"] == ["upgrade"]
     assert scratch.entry(database_url=url, state="disabled")["history"] == "recorded"
     assert scratch.schema()["changed"] is False

@@ -58,7 +58,8 @@ class Rendering:
     def pods(self) -> list[Manifest]:
         """Whatever becomes a pod: those of workloads, of hooks and of tests."""
         groups = [item["spec"]["leaderWorkerTemplate"] for item in self.all("LeaderWorkerSet")]
-        templates = [item["spec"]["template"] for kind in ("Deployment", "Job") for item in self.all(kind)]
+        jobs = [*self.all("Job"), *(item["spec"]["jobTemplate"] for item in self.all("CronJob"))]
+        templates = [item["spec"]["template"] for item in (*self.all("Deployment"), *jobs)]
         templates += [group[role] for group in groups for role in ("leaderTemplate", "workerTemplate")]
         return [*templates, *self.all("Pod")]
 

@@ -12,6 +12,7 @@ import pytest
 from tests.unit.chart.golden_renderings import LAYERINGS, OPTIONS
 from tests.unit.chart.kubernetes_schemas import VERSIONS, UnknownKindError, problems
 from tests.unit.chart.rendering import MINIMAL, SEED_MODEL, ChartError, Helm, Manifest, Rendering, merge
+from tests.unit.chart.test_health_check import HEALTH
 
 Json = dict[str, Any]
 
@@ -65,6 +66,7 @@ FEATURES: Json = {
 CLAIM: Json = {"model": {"source": {"type": "claim", "claim": {"name": "weights"}}}}
 # What excludes some of these, and the first version that has it.
 VARIANTS: dict[str, tuple[Json, str]] = {
+    "health check": (HEALTH, "1.29"),
     "download": (merge(CLAIM, {"model": {"revision": COMMIT, "download": {"enabled": True}}}), "1.29"),
     "host path": ({"model": {"source": {"type": "hostPath", "hostPath": {"path": "/srv/model"}}}}, "1.29"),
     "object store": (
@@ -126,7 +128,7 @@ def test_features_and_variants_make_every_kind(helm: Helm) -> None:
     kinds = {item["kind"] for item in objects}
     assert {item["kind"]: item["apiVersion"] for item in objects if item["kind"] in CUSTOM} == CUSTOM
     assert kinds - set(CUSTOM) == {
-        *("ConfigMap", "Deployment", "HorizontalPodAutoscaler", "Ingress", "Job", "NetworkPolicy", "Pod"),
+        *("ConfigMap", "CronJob", "Deployment", "HorizontalPodAutoscaler", "Ingress", "Job", "NetworkPolicy", "Pod"),
         *("PodDisruptionBudget", "Service", "ServiceAccount"),
     }
 

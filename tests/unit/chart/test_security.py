@@ -11,6 +11,7 @@ import pytest
 
 from tests.unit.chart.rendering import MINIMAL, Helm, Manifest, merge, rendered
 from tests.unit.chart.test_groups import GROUP, KNOWS_GROUPS
+from tests.unit.chart.test_health_check import HEALTH
 from tests.unit.chart.test_sources import DOWNLOAD
 
 VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected",
@@ -40,8 +41,8 @@ def breaches(pod: Manifest) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     ("values", "options", "pods"),
-    [({}, (), 2), (DOWNLOAD, (), 3), (GROUP, KNOWS_GROUPS, 3)],
-    ids=["default", "download", "group"],
+    [({}, (), 2), (DOWNLOAD, (), 3), (GROUP, KNOWS_GROUPS, 3), (HEALTH, (), 3)],
+    ids=["default", "download", "group", "health"],
 )
 def test_all_pods_pass_restricted(helm: Helm, values: dict[str, Any], options: tuple[str, ...], pods: int) -> None:
     found = helm.template(merge(MINIMAL, values), options=options).pods

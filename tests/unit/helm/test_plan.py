@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.client import Helm, Release, read_release
-from ansible_collections.ai_aas.inference.plugins.module_utils._helm.plan import desired_values, index, plan
+from ansible_collections.ai_aas.inference.plugins.module_utils._helm.plan import (
+    desired_values,
+    index,
+    keeps_serving,
+    plan,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -90,3 +95,31 @@ def test_what_the_chart_refuses_is_told() -> None:
 
 def test_a_release_without_values_of_its_own() -> None:
     assert read_release({"info": {"status": "deployed"}, "version": 1}) == Release("deployed", 1, {}, "")
+
+
+def deployment(replicas: int | None = 1, most: object = 0, kind: str = "RollingUpdate") -> dict[str, Any]:
+    rolling = {"rollingUpdate": {"maxUnavailable": most}} if kind == "RollingUpdate" else {}
+    number = {} if replicas is None else {"replicas": replicas}
+    return {"kind": "Deployment", "spec": {**number, "strategy": {"type": kind, **rolling}}}
+
+
+@pytest.mark.parametrize(
+    ("objects", "expected"),
+    [
+        ((deployment(),), True),
+        ((deployment(kind="Recreate"),), False),
+        ((deployment(1, 1),), False),
+        ((deployment(2, 1),), True),
+        ((deployment(2, 2),), False),
+        ((deployment(None, 0),), True),
+        ((deployment(None, 1),), False),
+        ((deployment(4, "25%"),), False),
+        ((deployment(0, 0),), False),
+        (({"kind": "Deployment", "spec": {}},), False),
+        ((deployment(), deployment(kind="Recreate")), False),
+        (({"kind": "Service", "spec": {}},), False),
+        ((), False),
+    ],
+)
+def test_whether_a_pod_serves_at_each_moment(objects: tuple[dict[str, Any], ...], expected: bool) -> None:
+    assert keeps_serving({str(number): each for number, each in enumerate(objects)}) is expected

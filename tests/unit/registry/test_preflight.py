@@ -77,7 +77,7 @@ ORGANIZATION = Organization("public.organizations", "organization_id", "'0'::uui
     ("found", "what", "needed"),
     [
         (facts(), [], []),
-        (facts(MARK.format(1)), ["version 2"], []),
+        (facts(MARK.format(1)), ["version 3"], []),
         (facts(""), ["triggers"], []),
         (facts(without=("deployment_status",)), ["column deployment_status"], ["column deployment_status"]),
         (facts(without=("id",)), ["column id"], []),
