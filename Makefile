@@ -27,6 +27,7 @@ $(VENV)/.ready: $(REQUIREMENTS) tests/link_collection.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r $(REQUIREMENTS)
 	$(BIN)/python tests/link_collection.py
+	$(BIN)/python -m tests.awx.collection
 	# Compiled once here rather than at every start, where Python is told not to write bytecode.
 	$(BIN)/python -m compileall -q -j 0 -x ansible_collections $(VENV)/lib
 	touch $@

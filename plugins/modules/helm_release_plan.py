@@ -89,6 +89,23 @@ hooks:
   type: list
   elements: dict
   sample: [{kind: Job, metadata: {name: gpt-oss-20b-download}}]
+workload:
+  description: The Deployment that an upgrade would make, or nothing if the chart makes none.
+  returned: success
+  type: dict
+  sample: {kind: Deployment, metadata: {name: gpt-oss-20b-vllm-deployment}}
+identity:
+  description:
+    - What would be deployed, as M(ai_aas.inference.verified_revision) records it. RV(identity.image_digest) is the one
+      that the values pin, or empty.
+  returned: success, unless an operation holds the release
+  type: dict
+  sample: {chart: vllm-deployment, chart_version: 0.2.0, model: unsloth/gpt-oss-20b}
+surges:
+  description: Whether its new pods come before the old ones end.
+  returned: success
+  type: bool
+  sample: false
 keeps_serving:
   description: Whether an upgrade leaves a pod that serves at each moment, as the strategy of its Deployment says.
   returned: success
@@ -111,6 +128,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.arguments import RELEASE, open_helm
+from ansible_collections.ai_aas.inference.plugins.module_utils._helm.identity import described
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.plan import (
     UNFINISHED,
     desired_values,
@@ -118,6 +136,8 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._helm.plan import
     keeps_serving,
     objects_of,
     plan,
+    surges,
+    workload_of,
 )
 from ansible_collections.ai_aas.inference.plugins.module_utils._module import run_module
 
@@ -155,6 +175,9 @@ def execute(module: AnsibleModule) -> dict[str, Any]:
         "why": list(decided.why),
         "release_values": dict(decided.values),
         "hooks": [each for text in rendered.hooks for each in index(list(yaml.safe_load_all(text))).values()],
+        "workload": workload_of(after),
+        "identity": described(rendered.values, rendered.chart) if rendered.chart else {},
+        "surges": surges(workload_of(after)),
         "keeps_serving": keeps_serving(after),
         "status": current.status if current else None,
         "revision": current.revision if current else 0,

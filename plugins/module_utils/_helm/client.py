@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
@@ -33,6 +33,7 @@ class Release:
     manifest: str
     updated: str = ""
     hooks: tuple[str, ...] = ()
+    chart: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ def read_release(document: Mapping[str, Any]) -> Release:
         values=document.get("config") or {},
         manifest=document.get("manifest", ""),
         updated=info.get("last_deployed", ""),
+        chart=document.get("chart") or {},
         hooks=tuple(
             each["manifest"] for each in document.get("hooks") or () if FIRST.intersection(each.get("events") or ())
         ),

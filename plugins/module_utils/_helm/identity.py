@@ -45,7 +45,16 @@ def identity_of(release: Json, pods: Sequence[Json]) -> dict[str, Any]:
     Raises:
         InferenceError: no pod says so, or two say different things.
     """
-    values, chart = release.get("config") or {}, release["chart"]
+    return {**described(release.get("config") or {}, release["chart"]), "image_digest": image_digest(pods)}
+
+
+def described(values: Json, chart: Json) -> dict[str, Any]:
+    """What values and a chart make. The image's digest is the one that the values pin, or empty.
+
+    Args:
+        values: a release's own.
+        chart: as Helm keeps and prints it.
+    """
     effective = merged(chart.get("values") or {}, values)
     model = effective.get("model") or {}
     return {
@@ -53,7 +62,8 @@ def identity_of(release: Json, pods: Sequence[Json]) -> dict[str, Any]:
         "chart_version": chart["metadata"]["version"],
         "chart_digest": chart_digest(chart),
         "values_hash": values_hash(values),
-        "image_digest": image_digest(pods),
+        "serving_hash": serving_hash(effective),
+        "image_digest": (effective.get("image") or {}).get("digest") or "",
         "model": model.get("name", ""),
         "model_revision": model.get("revision", ""),
         "served_names": list(model.get("servedNames") or ()),
@@ -86,8 +96,23 @@ def chart_digest(chart: Json) -> str:
 
 
 def values_hash(values: Json) -> str:
-    """A digest of a release's own values, but for the one that only makes an upgrade of nothing."""
-    return digest_of({name: value for name, value in values.items() if name != DEPLOY_ID})
+    """A digest of a release's own values, but for those that a deploy chooses by itself and that change no pod."""
+    strategy = {name: value for name, value in (values.get("strategy") or {}).items() if name != "surge"}
+    rest = {name: value for name, value in values.items() if name not in (DEPLOY_ID, "strategy")}
+    return digest_of({**rest, "strategy": strategy} if strategy else rest)
+
+
+def serving_hash(effective: Json) -> str:
+    """A digest of those values that decide what the model answers, which no environment may change.
+
+    How many replicas there are, where they run, what they may use and who reaches them is an environment's own, and so
+    is where the weights are kept: their revision says what they are.
+    """
+    model = {key: value for key, value in (effective.get("model") or {}).items() if key not in ("source", "download")}
+    image = {key: (effective.get("image") or {}).get(key) for key in ("repository", "tag", "digest")}
+    gpus = (effective.get("gpu") or {}).get("count")
+    own = {key: effective.get(key) for key in ("lora", "extraArgs", "extraEnv", "leaderWorkerSet")}
+    return digest_of({"model": model, "image": image, "gpus": gpus, **own})
 
 
 def digest_of(value: object) -> str:

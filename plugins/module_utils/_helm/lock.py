@@ -10,14 +10,20 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
-from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import ConflictError, Kube, MissingError
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import (
+    ApiError,
+    ConflictError,
+    Kube,
+    MissingError,
+)
 
 Json = dict[str, Any]
 
@@ -123,6 +129,7 @@ class Lock:
     def __init__(self, kube: Kube, namespace: str, release: str) -> None:
         self.kube = kube
         self.namespace = namespace
+        self.release = release
         self.name = f"{release}-lock"
         self.list = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
 
@@ -132,6 +139,10 @@ class Lock:
         Raises:
             InferenceError: another run holds it, or the Lease cannot be written.
         """
+        with self.explained():
+            return self.taken(me, seconds, over=over, check=check)
+
+    def taken(self, me: Holder, seconds: int, *, over: bool, check: bool) -> str:
         for _unused in range(MOST_RACES):
             lease = self.lease()
             now = datetime.now(UTC)
@@ -147,6 +158,10 @@ class Lock:
 
     def give_back(self, me: Holder, *, check: bool) -> bool:
         """Give the lock back, and say whether this run had it."""
+        with self.explained():
+            return self.given_back(me, check=check)
+
+    def given_back(self, me: Holder, *, check: bool) -> bool:
         lease = self.lease()
         held = held_of(lease)
         if held is None or held.holder != str(me):
@@ -158,6 +173,18 @@ class Lock:
             except (ConflictError, MissingError):
                 return False
         return True
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Say what to do about an API server that does not answer or refuses."""
+        try:
+            yield
+        except ApiError as error:
+            raise InferenceError(
+                f"Release {self.release} in namespace {self.namespace} cannot be locked",
+                error.message,
+                "Check that the kubeconfig names a cluster that answers, and that its account may use leases there.",
+            ) from error
 
     def lease(self) -> Json:
         """The Lease, or nothing."""

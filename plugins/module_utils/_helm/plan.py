@@ -35,10 +35,19 @@ class Plan:
 
 
 def desired_values(current: Release | None, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values to render: the wanted ones, with the deploy id of the release as it is."""
-    if current and DEPLOY_ID in current.values and DEPLOY_ID not in values:
-        return {**values, DEPLOY_ID: current.values[DEPLOY_ID]}
-    return dict(values)
+    """Return the values to render: the wanted ones, with what a deploy chooses by itself as the release has it.
+
+    That is the deploy id, and whether pods surge, unless the wanted values say so.
+    """
+    wanted = dict(values)
+    if current is None:
+        return wanted
+    if DEPLOY_ID in current.values:
+        wanted.setdefault(DEPLOY_ID, current.values[DEPLOY_ID])
+    chosen = (current.values.get("strategy") or {}).get("surge")
+    if chosen is not None:
+        wanted["strategy"] = {"surge": chosen, **(wanted.get("strategy") or {})}
+    return wanted
 
 
 def plan(current: Release | None, rendered: Release, objects: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Plan:
@@ -86,6 +95,18 @@ def objects_of(release: Release | None) -> dict[str, Any]:
     import yaml
 
     return index(list(yaml.safe_load_all(release.manifest))) if release else {}
+
+
+def workload_of(objects: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The Deployment among objects; nothing if there is none, or several."""
+    found = [dict(each) for each in objects.values() if each["kind"] == "Deployment"]
+    return found[0] if len(found) == 1 else {}
+
+
+def surges(workload: Mapping[str, Any]) -> bool:
+    """Whether new pods come before old ones end."""
+    rolling = (workload.get("spec", {}).get("strategy") or {}).get("rollingUpdate") or {}
+    return bool(rolling.get("maxSurge", 0))
 
 
 def index(documents: list[Any]) -> dict[str, Any]:

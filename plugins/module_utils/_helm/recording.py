@@ -65,7 +65,12 @@ def record_newest(
         raise InvalidInputError(f"Invalid keep: {keep}", "one record at least has to stay", "Keep 1 or more.")
     newest = newest_of(helm)
     if check and meant is not None and newest.number < meant:
-        return {"changed": True, "record": {}, "forgotten": [], "diff": {"before": {}, "after": {meant: {}}}}
+        return {
+            "changed": True,
+            "record": {"revision": meant},
+            "forgotten": [],
+            "diff": {"before": {}, "after": {meant: {}}},
+        }
     refuse_others(helm, newest, meant)
     secret, known = store.stored(newest.number), store.records()
     found = recorded(known, newest.number, identity_of(stored_release(secret), store.pods()), about, keep)

@@ -17,6 +17,9 @@ from psycopg2 import sql
 from tests.integration.conftest import SharedLab
 from tests.integration.main_path.sites import Site, server_env
 
+# A pod that has its GPU for itself.
+ALONE = {"gpu": {"count": 1}, "strategy": {"surge": False}}
+
 
 @pytest.fixture
 def empty_database(lab: SharedLab, site: Site) -> Iterator[str]:
@@ -69,9 +72,9 @@ def test_a_deploy_from_nothing_serves_and_the_next_ones_change_nothing(site: Sit
 
 
 def test_a_changed_value_drains_upgrades_and_restores(site: Site) -> None:
-    model = site.model("up", {"gpu": {"count": 1}})
+    model = site.model("up", ALONE)
     site.serve(model)
-    site.model("up", {"gpu": {"count": 1}, **server_env(LAB_VLLM_TOKEN_SECONDS="0.001")})
+    site.model("up", {**ALONE, **server_env(LAB_VLLM_TOKEN_SECONDS="0.001")})
     play = site.succeed("deploy")
     assert play.result(model, "Compare the release")["why"][0] == "its values differ"
     assert site.history(model) == ["ready", "deploying", "ready"]

@@ -13,7 +13,8 @@ import pytest
 
 from tests.integration.main_path.sites import Json, Site, merged
 
-GPU: Json = {"gpu": {"count": 1}}
+# A pod that has its GPU for itself.
+GPU: Json = {"gpu": {"count": 1}, "strategy": {"surge": False}}
 SMALL: Json = {"requests": {"cpu": "10m", "memory": "16Mi"}}
 DOWNLOAD: Json = {
     "model": {

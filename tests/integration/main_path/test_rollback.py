@@ -8,7 +8,8 @@ import json
 
 from tests.integration.main_path.sites import CHART, Site, server_env
 
-GPU = {"gpu": {"count": 1}}
+# A pod that has its GPU for itself.
+GPU = {"gpu": {"count": 1}, "strategy": {"surge": False}}
 SOON = "vllm_ready_timeout=3"
 
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 ROLES = sorted(path for path in (Path(__file__).parents[3] / "roles").iterdir() if path.is_dir())
+SECRET = ("_api_key", "_database_url", "_notifications", "_redis_url", "_secrets")
 Options = dict[str, dict[str, Any]]
 
 
@@ -62,4 +63,4 @@ class TestRole:
 
     def test_what_holds_a_secret_is_marked(self, role: Path) -> None:
         for name, option in options(role).items():
-            assert option.get("no_log", False) == name.endswith(("_api_key", "_database_url", "_redis_url")), name
+            assert option.get("no_log", False) == name.endswith(SECRET), name
