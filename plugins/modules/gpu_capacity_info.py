@@ -190,7 +190,7 @@ not_counted:
 devices:
   description:
     - What each node has of each device.
-    - RV(devices[].why) says why a node takes no pods, and then nothing is free; it is empty if it takes some.
+    - C(why) says why a node takes no pods, and then nothing of it is free. It is empty if the node takes some.
   returned: without O(workload), O(manifest) and O(pod_spec)
   type: list
   elements: dict

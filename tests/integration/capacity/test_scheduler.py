@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.integration.capacity.world import DEVICE, Json, World, gpus, scheduled
@@ -79,6 +81,19 @@ def test_a_cordoned_node_takes_who_tolerates_it(world: World) -> None:
     world.make("tolerant", tolerant, "new")
     assert foretold == [0, 2]
     assert (world.placed("new"), world.placed("tolerant")) == (0, 1)
+
+
+def test_a_node_that_is_not_ready_takes_none(world: World) -> None:
+    """The label keeps the lab from making it ready again."""
+    world.kubectl("label", "node", world.name, "lab-lost=1")
+    lost = {"status": {"conditions": [{"type": "Ready", "status": "False", "reason": "Lost", "message": "lost"}]}}
+    world.kubectl("patch", "node", world.name, "--subresource=status", "--patch", json.dumps(lost))
+    taints = ["get", "node", world.name, "-o", "jsonpath={.spec.taints}"]
+    world.wait("its taint", lambda: "not-ready" in world.kubectl(*taints))
+    foretold = world.foretold(world.spec(gpus(1)), 1)
+    world.make("new", world.spec(gpus(1)), "new")
+    assert (foretold["decision"], world.placed()) == ("refuse", 0)
+    assert f"{world.name}: it is not ready" in foretold["msg"]
 
 
 ROLLOUTS: dict[str, tuple[int, int, str]] = {
