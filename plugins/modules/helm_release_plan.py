@@ -96,7 +96,7 @@ workload:
   sample: {kind: Deployment, metadata: {name: gpt-oss-20b-vllm-deployment}}
 identity:
   description:
-    - What would be deployed, as M(ai_aas.inference.verified_revision) records it. RV(identity.image_digest) is the one
+    - What would be deployed, as M(ai_aas.inference.verified_revision) records it. The digest of its image is the one
       that the values pin, or empty.
   returned: success, unless an operation holds the release
   type: dict

@@ -151,7 +151,7 @@ def _unstated(spec: Json, resource: str) -> Iterator[str]:
     """The containers that do not state what a quota wants stated."""
     if resource not in TO_BE_STATED or spec.get("resources"):
         return
-    kind, _, name = resource.rpartition(".")
+    kind, _unused, name = resource.rpartition(".")
     for container in [*(spec.get("initContainers") or ()), *spec["containers"]]:
         resources = container.get("resources") or {}
         stated = {**(resources.get("limits") or {}), **({} if kind == "limits" else resources.get("requests") or {})}

@@ -69,7 +69,7 @@ def test_awx_is_not_there(start: SiteMaker) -> None:
 
 def test_a_project_that_cannot_be_brought_is_tried_again(start: SiteMaker) -> None:
     site = start(stand_in(sync="failed"), **DATA)
-    for _ in range(2):
+    for _unused in range(2):
         run = site.run()
         assert run.code == 2
         assert "Project update failed" in run.failure or "inference, failed" in run.failure

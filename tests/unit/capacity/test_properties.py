@@ -31,7 +31,7 @@ class Scene:
     def decide(self) -> Json:
         old = [pod(on, f"old{number}", gpu=str(gpus)) for number, (on, gpus) in enumerate(self.old)]
         others = [pod(on, f"other{number}", gpu=str(gpus)) for number, (on, gpus) in enumerate(self.others)]
-        used = str(sum(gpus for _, gpus in [*self.old, *self.others]))
+        used = str(sum(gpus for _unused, gpus in [*self.old, *self.others]))
         quotas = [] if self.quota is None else [quota(requests__gpu=(str(self.quota), used))]
         nodes = [node(name, str(gpus)) for name, gpus in self.nodes.items()]
         return decide(
@@ -57,7 +57,7 @@ def roll(scene: Scene, chance: Random) -> bool:
         name: gpus - sum(size for on, size in scene.old + scene.others if on == name)
         for name, gpus in scene.nodes.items()
     }
-    left = 10_000 if scene.quota is None else scene.quota - sum(size for _, size in scene.old + scene.others)
+    left = 10_000 if scene.quota is None else scene.quota - sum(size for _unused, size in scene.old + scene.others)
     old, new = list(scene.old), 0
     while old or new < scene.replicas:
         places = [name for name, gpus in free.items() if gpus >= scene.size and left >= scene.size]
@@ -83,7 +83,7 @@ def test_a_surge_comes_to_its_end(scene: Scene, chance: Random) -> None:
 @given(scenes, st.randoms(use_true_random=False))
 def test_what_surely_comes_to_its_end_by_pods_of_the_same_size_is_a_surge(scene: Scene, chance: Random) -> None:
     """Unless nothing fits beside at first, or some node is too full even without the old pods."""
-    scene.old = [(on, scene.size) for on, _ in scene.old]
+    scene.old = [(on, scene.size) for on, _unused in scene.old]
     found = scene.decide()
     if found["decision"] == "recreate" and found["fits_beside"] and len(scene.old) >= scene.replicas:
         assert not roll(scene, chance)
@@ -94,7 +94,10 @@ def test_a_recreate_finds_room(scene: Scene) -> None:
     found = scene.decide()
     assert found["fits_beside"] <= found["fits_after_replacing"]
     if found["decision"] == "recreate":
-        scene.old, scene.quota = [], None if scene.quota is None else scene.quota - sum(size for _, size in scene.old)
+        scene.old, scene.quota = (
+            [],
+            None if scene.quota is None else scene.quota - sum(size for _unused, size in scene.old),
+        )
         assert found["fits_after_replacing"] >= scene.replicas
 
 

@@ -55,7 +55,7 @@ def test_all_pages_are_read(count: int) -> None:
 def test_without_a_namespace_no_quota_is_asked_for() -> None:
     api = kube(nodes=[node()])
     assert read_cluster(api, None) == ([node()], [], (), ())
-    assert {path for path, _ in cast(Any, api).asked} == {"/api/v1/nodes", "/api/v1/pods"}
+    assert {path for path, _unused in cast(Any, api).asked} == {"/api/v1/nodes", "/api/v1/pods"}
 
 
 @pytest.mark.parametrize(

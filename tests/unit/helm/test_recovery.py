@@ -118,14 +118,18 @@ def test_one_that_is_cut_off_is_marked_as_failed_and_nothing_else() -> None:
 
 
 def test_one_that_ends_by_itself_is_left_alone() -> None:
-    done = lambda world: world.set_status(1, "deployed", "101")  # noqa: E731
+    def done(world: Api) -> None:
+        world.set_status(1, "deployed", "101")
+
     api = Api(secret(1, "pending-install", createdAt="99"), events=(lambda world: None, done))
     assert api.recover() == (False, "deployed", 1)
     assert api.now == 101
 
 
 def test_a_sign_of_life_counts_anew() -> None:
-    alive = lambda world: world.set_status(1, "pending-install", "105")  # noqa: E731
+    def alive(world: Api) -> None:
+        world.set_status(1, "pending-install", "105")
+
     api = Api(secret(1, "pending-install", createdAt="91"), events=(lambda world: None, alive))
     assert api.recover() == (True, "pending-install", 1)
     assert api.now == 115

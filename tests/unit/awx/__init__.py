@@ -1,2 +1,0 @@
-# SPDX-FileCopyrightText: ai_aas.inference contributors
-# SPDX-License-Identifier: GPL-3.0-or-later
