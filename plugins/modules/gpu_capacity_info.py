@@ -52,28 +52,14 @@ options:
   resource:
     description: The device to look at when the whole cluster is looked at, such as C(nvidia.com/gpu). By default all.
     type: str
-  kubeconfig:
-    description: The path of a kubeconfig file. By default E(KUBECONFIG), C(~/.kube/config), or a pod's own account.
-    type: path
-  context:
-    description: The context in the kubeconfig. The default is its current context.
-    type: str
 extends_documentation_fragment:
-  - ai_aas.inference.attributes
-attributes:
-  check_mode:
-    support: full
-    details: The module changes nothing.
-  diff_mode:
-    support: none
-    details: The module changes nothing.
+  - ai_aas.inference.attributes.read_only
+  - ai_aas.inference.cluster
 notes:
   - The account needs C(list) on C(nodes), on C(pods) of all namespaces, and on C(resourcequotas) in the namespace. If
     one of these rights lacks, the module fails, and its result has C(reason=forbidden).
   - If the account may not list C(limitranges) in the namespace, RV(not_counted) says so.
   - Between this look and the start of a pod another pod may take what is free.
-requirements:
-  - kubernetes
 seealso:
   - module: ai_aas.inference.helm_release_plan
 """
@@ -214,6 +200,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._capacity.capacit
 from ansible_collections.ai_aas.inference.plugins.module_utils._capacity.fleet import fleet
 from ansible_collections.ai_aas.inference.plugins.module_utils._capacity.wanted import wanted_of
 from ansible_collections.ai_aas.inference.plugins.module_utils._module import run_module
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.arguments import CLUSTER
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import Kube
 
 PODS = ("workload", "manifest", "pod_spec")
@@ -225,8 +212,7 @@ ARGUMENTS: dict[str, Any] = {
     "release": {"type": "str"},
     "namespace": {"type": "str"},
     "resource": {"type": "str"},
-    "kubeconfig": {"type": "path"},
-    "context": {"type": "str"},
+    **CLUSTER,
 }
 
 

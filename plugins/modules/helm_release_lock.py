@@ -47,14 +47,9 @@ options:
   process:
     description: The process whose end frees the lock. By default the run of Ansible that the task is of.
     type: int
-  kubeconfig:
-    description: The path of a kubeconfig file. By default E(KUBECONFIG), C(~/.kube/config), or a pod's own account.
-    type: path
-  context:
-    description: The context in the kubeconfig. The default is its current context.
-    type: str
 extends_documentation_fragment:
   - ai_aas.inference.attributes
+  - ai_aas.inference.cluster
 attributes:
   check_mode:
     support: full
@@ -65,8 +60,6 @@ attributes:
 notes:
   - The account needs C(get), C(create), C(update) and C(delete) on C(leases) of C(coordination.k8s.io) in the
     namespace.
-requirements:
-  - kubernetes
 seealso:
   - module: ai_aas.inference.helm_release_recover
 """
@@ -117,18 +110,16 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._helm.lock import
 )
 from ansible_collections.ai_aas.inference.plugins.module_utils._module import run_module
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.provenance import account
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.arguments import RELEASE
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import Kube
 
 ARGUMENTS: dict[str, Any] = {
-    "release": {"type": "str", "required": True},
-    "namespace": {"type": "str", "required": True},
+    **RELEASE,
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "seconds": {"type": "int", "default": 3600},
     "take_over": {"type": "bool", "default": False},
     "actor": {"type": "str"},
     "process": {"type": "int"},
-    "kubeconfig": {"type": "path"},
-    "context": {"type": "str"},
 }
 
 

@@ -168,6 +168,7 @@ def execute(module: AnsibleModule) -> dict[str, Any]:
     else:
         rendered = helm.render(module.params["chart"], wanted)
     before, after = objects_of(current), objects_of(rendered)
+    workload = workload_of(after)
     decided = plan(current, rendered, (before, after))
     return {
         "changed": False,
@@ -175,9 +176,9 @@ def execute(module: AnsibleModule) -> dict[str, Any]:
         "why": list(decided.why),
         "release_values": dict(decided.values),
         "hooks": [each for text in rendered.hooks for each in index(list(yaml.safe_load_all(text))).values()],
-        "workload": workload_of(after),
+        "workload": workload,
         "identity": described(rendered.values, rendered.chart) if rendered.chart else {},
-        "surges": surges(workload_of(after)),
+        "surges": surges(workload),
         "keeps_serving": keeps_serving(after),
         "status": current.status if current else None,
         "revision": current.revision if current else 0,

@@ -34,14 +34,9 @@ options:
         that anybody gives Helm by C(--timeout), unless it is known that nobody works at the release.
     type: float
     default: 600
-  kubeconfig:
-    description: The path of a kubeconfig file. By default E(KUBECONFIG), C(~/.kube/config), or a pod's own account.
-    type: path
-  context:
-    description: The context in the kubeconfig. The default is its current context.
-    type: str
 extends_documentation_fragment:
   - ai_aas.inference.attributes
+  - ai_aas.inference.cluster
 attributes:
   check_mode:
     support: full
@@ -51,8 +46,6 @@ attributes:
     details: RV(status) says what the release was found in.
 notes:
   - The account needs C(list) and C(update) on C(secrets) in the namespace.
-requirements:
-  - kubernetes
 seealso:
   - module: ai_aas.inference.helm_release_plan
   - module: ai_aas.inference.helm_release_rollback
@@ -85,14 +78,12 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.recovery import Store, recover
 from ansible_collections.ai_aas.inference.plugins.module_utils._module import run_module
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.arguments import RELEASE
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import Kube
 
 ARGUMENTS: dict[str, Any] = {
-    "release": {"type": "str", "required": True},
-    "namespace": {"type": "str", "required": True},
+    **RELEASE,
     "patience": {"type": "float", "default": 600},
-    "kubeconfig": {"type": "path"},
-    "context": {"type": "str"},
 }
 
 

@@ -45,14 +45,9 @@ options:
     description: Whether their certificates are verified.
     type: bool
     default: true
-  kubeconfig:
-    description: The path of a kubeconfig file. By default E(KUBECONFIG), C(~/.kube/config), or a pod's own account.
-    type: path
-  context:
-    description: The context in the kubeconfig. The default is its current context.
-    type: str
 extends_documentation_fragment:
   - ai_aas.inference.attributes
+  - ai_aas.inference.cluster
 attributes:
   check_mode:
     support: full
@@ -64,7 +59,6 @@ notes:
   - A release without a running pod is idle. A server that does not say what it works on is not.
   - The account needs C(list) on C(pods), and C(get) and C(create) on C(pods/portforward), in the namespace.
 requirements:
-  - kubernetes
   - websocket-client
 seealso:
   - module: ai_aas.inference.model_route
@@ -100,22 +94,18 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_aas.inference.plugins.module_utils._module import run_module
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.arguments import RELEASE, server_arguments
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.idle import Servers, wait_idle
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import Kube
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.lifeline import end_with_parent
-from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.transport import Tls
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.transport import tls_of
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.wait import SystemClock
 
 ARGUMENTS: dict[str, Any] = {
-    "release": {"type": "str", "required": True},
-    "namespace": {"type": "str", "required": True},
+    **RELEASE,
     "quiet": {"type": "float", "default": 2},
     "timeout": {"type": "float", "default": 120},
-    "scheme": {"type": "str", "choices": ["http", "https"], "default": "http"},
-    "ca_cert": {"type": "path"},
-    "validate_certs": {"type": "bool", "default": True},
-    "kubeconfig": {"type": "path"},
-    "context": {"type": "str"},
+    **{name: option for name, option in server_arguments().items() if name in ("scheme", "ca_cert", "validate_certs")},
 }
 
 
@@ -123,7 +113,7 @@ def execute(module: AnsibleModule) -> dict[str, Any]:
     """Wait until there is no request, or the time is over."""
     params = module.params
     end_with_parent(None)
-    tls = Tls(params["ca_cert"], params["validate_certs"]) if params["scheme"] == "https" else None
+    tls = tls_of(params["scheme"], params["ca_cert"], validate=params["validate_certs"])
     servers = Servers(Kube(params["kubeconfig"], params["context"]), params["namespace"], params["release"], tls)
     found = wait_idle(servers.requests, params["quiet"], params["timeout"], SystemClock(), once=module.check_mode)
     left = "what it works on cannot be seen" if found.requests is None else f"{found.requests} requests are left"

@@ -23,7 +23,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._health.target im
 from ansible_collections.ai_aas.inference.plugins.module_utils._health.workers import Workers
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import Kube
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.threads import silence_port_forwards
-from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.transport import Tls
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.transport import tls_of
 
 NAME_THREADS = 32
 # A port-forward takes two threads of its own, and the API server's patience.
@@ -46,7 +46,7 @@ class Reach:
         self.question = Question(params["probe"], params["api"], params["timeout"])
         quorum = Quorum(params["quorum"], params["quorum_least"])
         self.pace = Pace(params["concurrency"], params["jitter"], quorum)
-        self.tls = Tls(params["server_ca_cert"], params["validate_certs"]) if params["scheme"] == "https" else None
+        self.tls = tls_of(params["scheme"], params["server_ca_cert"], validate=params["validate_certs"])
         self.names, self.calls = Workers("names", NAME_THREADS), Workers("kubernetes", KUBE_THREADS)
         self.exchange = Exchange(self.names, self.tls.context() if self.tls else None)
         self.control_place = control_of(params["control"])

@@ -9,14 +9,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.client import Helm
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.arguments import RELEASE as IN_CLUSTER
 
 # Described in the doc fragment `helm`.
 RELEASE: dict[str, Any] = {
-    "release": {"type": "str", "required": True},
-    "namespace": {"type": "str", "required": True},
+    **IN_CLUSTER,
     "binary_path": {"type": "path"},
-    "kubeconfig": {"type": "path"},
-    "context": {"type": "str"},
 }
 
 

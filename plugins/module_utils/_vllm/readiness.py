@@ -30,7 +30,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.target impo
     patience_from,
     targets_from,
 )
-from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.transport import Tls, direct
+from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.transport import Tls, direct, tls_of
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.wait import (
     LAST_CHANCE,
     Outcome,
@@ -107,7 +107,7 @@ class Fleet:
         Raises:
             InvalidInputError: the key cannot be brought there.
         """
-        transport, https = self.params["transport"], self.params["scheme"] == "https"
+        transport = self.params["transport"]
         if transport == "api_proxy" and (self.params["api_key"] or self.params["api_key_secret"]):
             raise InvalidInputError(
                 "Invalid transport: api_proxy",
@@ -115,7 +115,8 @@ class Fleet:
                 "Use port_forward.",
             )
         name = self.params["tls_server_name"] or f"{target.release}.{target.namespace}.svc.cluster.local"
-        tls = Tls(self.params["ca_cert"], self.params["validate_certs"], name) if https else None
+        given = self.params
+        tls = tls_of(given["scheme"], given["ca_cert"], validate=given["validate_certs"], name=name)
         return Route(transport, cache(partial(self.authorisation, target.namespace)), tls, self.deadline)
 
     def authorisation(self, namespace: str) -> dict[str, str]:

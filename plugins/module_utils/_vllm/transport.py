@@ -45,6 +45,11 @@ class Tls:
         return context
 
 
+def tls_of(scheme: str, ca_cert: str | None, *, validate: bool, name: str | None = None) -> Tls | None:
+    """How the certificate of a server of this scheme is verified, or None without TLS."""
+    return Tls(ca_cert, validate, name) if scheme == "https" else None
+
+
 def direct(url: str, tls: Tls) -> tuple[Connect, str]:
     """How to connect to a base URL, and the path in it.
 

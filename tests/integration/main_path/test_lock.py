@@ -10,14 +10,14 @@ import json
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from tests.integration.main_path.sites import BIN, CHART, Json, Play, Site, merged, server_env
+from tests.integration.readiness.waiting import eventually
 
 SLOW = server_env(LAB_VLLM_LOAD_SECONDS="4")
 HOOK: Json = {
@@ -51,14 +51,6 @@ def deploying(site: Site) -> Any:
     return running(site, str(BIN / "ansible-playbook"), "ai_aas.inference.deploy", "-i", str(site.inventory))
 
 
-def eventually(fact: Callable[[], object], what: str) -> None:
-    """Wait until something that another process does is so."""
-    until = time.monotonic() + 60
-    while not fact():
-        assert time.monotonic() < until, f"{what} did not come"
-        time.sleep(0.1)
-
-
 def lease(site: Site) -> list[str]:
     return [each["spec"]["holderIdentity"] for each in site.get("leases")]
 
@@ -70,7 +62,7 @@ def status_of(site: Site, release: str) -> str:
 def test_of_two_deploys_at_once_one_wins_and_the_other_says_who_holds_it(site: Site) -> None:
     model = site.model("one", SLOW)
     with deploying(site) as first:
-        eventually(lambda: lease(site), "the lock")
+        eventually(lambda: lease(site), 60, "the lock")
         second = site.fail("deploy")
         told = second.failure(model)
         first.communicate(timeout=60)
@@ -84,7 +76,7 @@ def test_of_two_deploys_at_once_one_wins_and_the_other_says_who_holds_it(site: S
 def test_a_run_that_was_killed_is_followed_by_the_next_one_at_once(site: Site) -> None:
     model = site.model("one", SLOW)
     with deploying(site) as first:
-        eventually(lambda: site.get("pods"), "a pod")
+        eventually(lambda: site.get("pods"), 60, "a pod")
         kill(first)
     assert site.rows() == {}
     assert len(lease(site)) == 1
@@ -156,7 +148,7 @@ def test_an_operation_that_may_be_alive_is_waited_for(site: Site) -> None:
     site.model("one", merged(HOOK))
     values = [f"--values={site.values / file}" for file in ("values-one.yaml", "values-development.yaml")]
     with running(site, "helm", "upgrade", "one", str(CHART), "--namespace", site.name, *values) as helm:
-        eventually(lambda: status_of(site, "one") == "pending-upgrade", "the operation")
+        eventually(lambda: status_of(site, "one") == "pending-upgrade", 60, "the operation")
         site.model("one")
         told = site.fail("deploy", "--check").failure(model)
         assert "is pending-upgrade (revision 2): another operation may hold it" in told

@@ -112,11 +112,11 @@ def at_once(scenarios: Mapping[str, Callable[[], None]]) -> Iterator[dict[str, F
         yield {name: pool.submit(scenario) for name, scenario in scenarios.items()}
 
 
-def eventually(condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
+def eventually(condition: Callable[[], Any], seconds: float = PATIENCE, what: str = "it") -> None:
     """Until something is so."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not become so"
+        assert time.monotonic() < deadline, f"{what} did not become so"
         time.sleep(POLL_SECONDS)
 
 
