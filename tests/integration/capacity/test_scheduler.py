@@ -120,7 +120,7 @@ def test_a_rollout_comes_to_its_end_if_it_was_foretold(world: World, size: int, 
     else:
         waits = {"unavailableReplicas": 1, "availableReplicas": 2, "replicas": 3}
         world.wait("its standstill", lambda: waits.items() <= world.rollout().items())
-        world.wait("the scheduler's word", lambda: not world.undecided())
+        world.wait("the scheduler's word", lambda: len(world.pods()) == 3 and not world.undecided())
         assert [scheduled(each) for each in world.pods()].count(False) == 1
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +16,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._capacity.wanted 
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import Kube
 
 from tests.integration.conftest import SharedLab
+from tests.integration.readiness.waiting import eventually
 
 Json = dict[str, Any]
 
@@ -58,6 +58,9 @@ class World:
         self.kubectl("create", "namespace", self.name)
         ready = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
         self.wait("the node", lambda: "True" in self.kubectl("get", "node", self.name, "-o", ready))
+        # A new node is tainted as not ready until the controller has seen that it is.
+        keys = "jsonpath={.spec.taints[*].key}"
+        self.wait("the end of its taint", lambda: self.kubectl("get", "node", self.name, "-o", keys) == "own")
         self.wait("the account", lambda: "default" in self.kubectl("get", "serviceaccounts", "-n", self.name))
 
     def end(self) -> None:
@@ -76,10 +79,7 @@ class World:
             self.kubectl("label", kind, name, f"own={self.name}")
 
     def wait(self, what: str, fact: Any) -> None:
-        until = time.monotonic() + SECONDS
-        while not fact():
-            assert time.monotonic() < until, f"{what} did not come"
-            time.sleep(0.1)
+        eventually(fact, SECONDS, what)
 
     def spec(self, *containers: Json, tolerates: bool = True, **more: Any) -> Json:
         toleration = [{"key": "own", "operator": "Exists"}] if tolerates else []
