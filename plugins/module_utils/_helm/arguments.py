@@ -20,6 +20,11 @@ RELEASE: dict[str, Any] = {
 
 def open_helm(module: AnsibleModule) -> Helm:
     """The release that the parameters name, by the `helm` program."""
+    return helm_of(module, module.params["namespace"], module.params["release"])
+
+
+def helm_of(module: AnsibleModule, namespace: str, release: str) -> Helm:
+    """A release in the cluster that the parameters name."""
     params = module.params
     flags = (("--kubeconfig", params["kubeconfig"]), ("--kube-context", params["context"]))
     options = tuple(word for flag, value in flags if value for word in (flag, value))
@@ -29,4 +34,4 @@ def open_helm(module: AnsibleModule) -> Helm:
         code, output, errors = module.run_command(list(words), data=content)
         return int(code), str(output), str(errors)
 
-    return Helm(run, binary, params["release"], params["namespace"], options)
+    return Helm(run, binary, release, namespace, options)

@@ -9,6 +9,7 @@ import binascii
 import gzip
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._errors import In
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.plan import DEPLOY_ID
 
 Json = Mapping[str, Any]
+
+# Files at a chart's top level that no template reads.
+BESIDE = re.compile(r"\.[^/]*|[^/]*\.md|LICENSE|(?:values|profile)-[^/]*\.yaml")
 
 
 def stored_release(secret: Json) -> dict[str, Any]:
@@ -84,12 +88,15 @@ def packed_release(document: Json) -> str:
 
 
 def chart_digest(chart: Json) -> str:
-    """A digest of all that a chart holds, wherever it came from."""
+    """A digest of all that a chart renders with, wherever it came from.
+
+    Documents beside its templates, and values and profiles of single models, make no difference to a release.
+    """
     files = {
         each["name"]: each["data"]
         for part in ("templates", "files")
         for each in chart.get(part) or ()
-        if "name" in each
+        if "name" in each and not BESIDE.fullmatch(each["name"])
     }
     held = {name: chart.get(name) for name in ("metadata", "values", "schema")}
     return digest_of({**held, "files": files})

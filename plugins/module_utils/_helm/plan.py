@@ -94,7 +94,9 @@ def objects_of(release: Release | None) -> dict[str, Any]:
     """The objects of a revision's manifest, as index has them; none where there is no revision."""
     import yaml
 
-    return index(list(yaml.safe_load_all(release.manifest))) if release else {}
+    # The one in C is ten times as fast, and not everywhere.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return index(list(yaml.load_all(release.manifest, loader))) if release else {}
 
 
 def workload_of(objects: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -32,8 +32,7 @@ class Store:
 
     def records(self) -> dict[int, Json]:
         """What is recorded, by the number of Helm's revision."""
-        data = self.data_of("configmaps")
-        return {int(number): json.loads(text) for number, text in data.items() if number.isdigit()}
+        return records_in(self.data_of("configmaps"))
 
     def copies(self) -> dict[int, str]:
         """Helm's own records as far as they were kept, as its Secrets hold them."""
@@ -89,6 +88,11 @@ class Store:
 
     def path(self, kind: str, name: str = "") -> str:
         return f"/api/v1/namespaces/{self.namespace}/{kind}" + (f"/{name}" if name else "")
+
+
+def records_in(data: Mapping[str, str]) -> dict[int, Json]:
+    """What a ConfigMap's data record, by the number of Helm's revision."""
+    return {int(number): json.loads(text) for number, text in data.items() if number.isdigit()}
 
 
 def helm_secret(release: str, number: int) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import BinaryIO
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InvalidInputError
@@ -23,6 +24,8 @@ _DEFAULT_PORT = 6379
 _NO = ("0", "f", "false", "n", "no")
 # Commands that are sent before their answers are read: few enough that neither side has to wait for the other.
 _PIPELINE = 500
+# A route takes some hundred bytes.
+_MAX_VALUE = 1024 * 1024
 
 
 class CacheError(Exception):
@@ -99,20 +102,36 @@ def delete(cache: Cache, keys: Sequence[str]) -> None:
     Raises:
         CacheError: says why in a few words.
     """
+    # One key a command, since a cluster refuses keys of several slots in one.
+    _converse(cache, [["DEL", key] for key in keys])
+
+
+def read(cache: Cache, keys: Sequence[str]) -> list[str | None]:
+    """What the cache holds under each of the keys, as text, or None.
+
+    Raises:
+        CacheError: says why in a few words.
+    """
+    answers = _converse(cache, [["GET", key] for key in keys])
+    return [None if answer is None else answer.decode(errors="replace") for answer in answers]
+
+
+def _converse(cache: Cache, asked: Sequence[list[str]]) -> list[bytes | None]:
+    """Send commands, and return what each of them was answered."""
     commands: list[list[str]] = []
     if cache.password:
         commands.append(["AUTH", *([cache.username] if cache.username else []), cache.password])
     if cache.database:
         commands.append(["SELECT", str(cache.database)])
-    # One key a command, since a cluster refuses keys of several slots in one.
-    commands += [["DEL", key] for key in keys]
+    answers: list[bytes | None] = []
+    greeting, commands = len(commands), [*commands, *asked]
     try:
         with _connected(cache) as connection, connection.makefile("rb") as replies:
             for start in range(0, len(commands), _PIPELINE):
                 some = commands[start : start + _PIPELINE]
                 connection.sendall(b"".join(encoded(command) for command in some))
-                for command in some:
-                    _check(command[0], replies.readline(1024))
+                answers += [_answer(command[0], replies) for command in some]
+        return answers[greeting:]
     except TimeoutError:
         raise CacheError("timeout") from None
     except OSError as error:
@@ -136,13 +155,32 @@ def encoded(command: list[str]) -> bytes:
     return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
 
 
-def _check(command: str, reply: bytes) -> None:
+def _answer(command: str, replies: BinaryIO) -> bytes | None:
+    """Read one reply: a line, a text of some length, or nothing."""
+    reply = replies.readline(1024)
     if not reply.endswith(b"\n"):
         raise CacheError(f"no answer to {command}")
+    if reply[:1] == b"$":
+        return _text(command, reply[1:].strip(), replies)
     if reply[:1] not in (b"+", b":"):
         # The first word is the kind of the error: WRONGPASS, NOAUTH, NOPERM, READONLY, MOVED …
         kind = reply[1:].split()[0].decode("ascii", "replace") if reply[1:].split() else "no reason"
         raise CacheError(f"{command} was refused: {kind}")
+    return reply[1:].strip()
+
+
+def _text(command: str, length: bytes, replies: BinaryIO) -> bytes | None:
+    """Read a text whose length is known. Of a missing one it is -1."""
+    if length == b"-1":
+        return None
+    if not length.isdigit() or int(length) > _MAX_VALUE:
+        raise CacheError(f"the answer to {command} cannot be read")
+    # With the end of its line.
+    size = int(length) + 2
+    text = replies.read(size)
+    if len(text) < size:
+        raise CacheError(f"no answer to {command}")
+    return text[:-2]
 
 
 def _connected(cache: Cache) -> socket.socket:

@@ -85,8 +85,8 @@ def entry_cells(entry: Entry) -> tuple[str, ...]:
         entry.status or "",
         entry.environment,
         entry.namespace or "",
-        _minute(entry.last_health_check_at),
-        _minute(entry.updated_at),
+        minute(entry.last_health_check_at),
+        minute(entry.updated_at),
     )
 
 
@@ -94,7 +94,7 @@ def _event_cells(event: Mapping[str, Any]) -> tuple[str, ...]:
     after = event["after"] or {}
     changed = [f"{name}={after[name]}" if name in after else name for name in event["changed"] if name != "metadata"]
     return (
-        _minute(event["changed_at"]),
+        minute(event["changed_at"]),
         event["actor"] or event["role"],
         event["operation"],
         event["model_name"],
@@ -105,5 +105,6 @@ def _event_cells(event: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _minute(moment: str | None) -> str:
+def minute(moment: str | None) -> str:
+    """A time as tables show it."""
     return moment[:16].replace("T", " ") if moment else ""

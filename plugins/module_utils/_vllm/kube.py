@@ -21,6 +21,8 @@ SECONDS_PER_REQUEST = 10.0
 # A log line can be as long as its writer likes.
 MAX_LOG_BYTES = 256 * 1024
 MAX_BODY_BYTES = 64 * 1024 * 1024
+# Each of Helm's Secrets may be of 1 MiB.
+ITEMS_PER_REQUEST = 50
 
 
 class ApiError(InferenceError):
@@ -105,6 +107,17 @@ class Kube:
         """The items of a list."""
         found: list[dict[str, Any]] = self.get(path, **query).get("items") or []
         return found
+
+    def every(self, path: str, **query: Any) -> list[dict[str, Any]]:
+        """The items of a list of any length, read a part at a time."""
+        found: list[dict[str, Any]] = []
+        onward = None
+        while True:
+            part = self.get(path, limit=ITEMS_PER_REQUEST, **{"continue": onward}, **query)
+            found += part.get("items") or []
+            onward = (part.get("metadata") or {}).get("continue")
+            if not onward:
+                return found
 
     def log(self, path: str, **query: Any) -> list[str]:
         """The lines of a log."""

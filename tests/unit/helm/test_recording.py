@@ -43,7 +43,7 @@ def test_identity() -> None:
         (("chart", "values", "more"), 1),
         (("chart", "metadata", "version"), "0.1.1"),
         (("chart", "schema"), "e30="),
-        (("chart", "files"), [{"name": "LICENSE", "data": "YQ=="}]),
+        (("chart", "files"), [{"name": "files/a", "data": "YQ=="}]),
     ],
 )
 def test_whatever_differs_makes_another_identity(path: tuple[Any, ...], value: object) -> None:

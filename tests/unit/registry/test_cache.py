@@ -16,6 +16,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._registry.cache i
     delete,
     encoded,
     key_of,
+    read,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,6 +99,25 @@ def test_good_answers() -> None:
 def test_bad_answers(reply: bytes, why: str) -> None:
     with pytest.raises(CacheError, match=why):
         delete(answer(reply), ["key"])
+
+
+def test_reading() -> None:
+    cache = answer(b"+OK\r\n$4\r\na\r\nb\r\n$-1\r\n$0\r\n\r\n")
+    assert read(cache, ["a", "b", "c"]) == ["a\r\nb", None, ""]
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        (b"+OK\r\n$9\r\nshort\r\n", "no answer to GET"),
+        (b"+OK\r\n$x\r\n", "the answer to GET cannot be read"),
+        (b"+OK\r\n$9999999\r\n", "the answer to GET cannot be read"),
+        (b"+OK\r\n-NOPERM no rights\r\n", "GET was refused: NOPERM"),
+    ],
+)
+def test_bad_answers_to_reading(reply: bytes, why: str) -> None:
+    with pytest.raises(CacheError, match=why):
+        read(answer(reply), ["key"])
 
 
 def test_silence() -> None:

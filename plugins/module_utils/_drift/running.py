@@ -1,0 +1,42 @@
+# SPDX-FileCopyrightText: ai_aas.inference contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What runs, as far as drift depends on it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.ai_aas.inference.plugins.module_utils._helm.client import Release
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Running:
+    """One release. `wanted` are its manifest's objects and `live` those of them that are there, both by kind and name.
+
+    `unseen` are kinds that this account may not list; `broken` says why Helm's own record cannot be read.
+    """
+
+    release: Release | None = None
+    wanted: Mapping[str, Json] = field(default_factory=dict)
+    live: Mapping[str, Json] = field(default_factory=dict)
+    pods: tuple[Json, ...] = ()
+    records: Mapping[int, Json] = field(default_factory=dict)
+    unseen: Collection[str] = ()
+    broken: str = ""
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """What is in a namespace, by release, and the names of all its Services."""
+
+    releases: Mapping[str, Running]
+    services: Collection[str]
+
+
+def is_gone(release: Release | None) -> bool:
+    """Whether a release is not there, or only its history is."""
+    return release is None or release.status == "uninstalled"
