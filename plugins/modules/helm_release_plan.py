@@ -26,6 +26,12 @@ options:
     description: All the values of the release, merged into one.
     type: dict
     default: {}
+  overwrite_manual_edits:
+    description:
+      - Whether Helm is to write the release's objects again even if nothing else is to be done, so that what somebody
+        has changed of them is as it was deployed. Helm leaves what somebody has added.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - ai_aas.inference.attributes
   - ai_aas.inference.helm
@@ -101,6 +107,13 @@ identity:
   returned: success, unless an operation holds the release
   type: dict
   sample: {chart: vllm-deployment, chart_version: 0.2.0, model: unsloth/gpt-oss-20b}
+force_conflicts:
+  description:
+    - Whether Helm has to be told to overwrite what others have written, as O(overwrite_manual_edits) wants it. Helm 4
+      refuses to do so by itself. See O(kubernetes.core.helm#module:force_conflicts).
+  returned: success
+  type: bool
+  sample: false
 surges:
   description: Whether its new pods come before the old ones end.
   returned: success
@@ -145,6 +158,7 @@ ARGUMENTS: dict[str, Any] = {
     **RELEASE,
     "chart": {"type": "str", "required": True},
     "values": {"type": "dict", "default": {}},
+    "overwrite_manual_edits": {"type": "bool", "default": False},
 }
 
 
@@ -169,7 +183,8 @@ def execute(module: AnsibleModule) -> dict[str, Any]:
         rendered = helm.render(module.params["chart"], wanted)
     before, after = objects_of(current), objects_of(rendered)
     workload = workload_of(after)
-    decided = plan(current, rendered, (before, after))
+    overwrite = module.params["overwrite_manual_edits"]
+    decided = plan(current, rendered, (before, after), overwrite=overwrite)
     return {
         "changed": False,
         "operation": decided.action,
@@ -178,6 +193,7 @@ def execute(module: AnsibleModule) -> dict[str, Any]:
         "hooks": [each for text in rendered.hooks for each in index(list(yaml.safe_load_all(text))).values()],
         "workload": workload,
         "identity": described(rendered.values, rendered.chart) if rendered.chart else {},
+        "force_conflicts": overwrite and helm.major() >= 4,
         "surges": surges(workload),
         "keeps_serving": keeps_serving(after),
         "status": current.status if current else None,

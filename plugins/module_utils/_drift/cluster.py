@@ -87,7 +87,8 @@ class Reader:
             except ForbiddenError:
                 unseen.add(kind)
                 continue
-            live |= {f"{kind} {each['metadata']['name']}": each for each in items}
+            # In a list, items do not say their kind.
+            live |= {f"{kind} {each['metadata']['name']}": {**each, "kind": kind} for each in items}
         return live, unseen
 
     def resource(self, version: str, kind: str) -> str:

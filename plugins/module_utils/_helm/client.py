@@ -13,6 +13,8 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._errors import In
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.history import Revision
 
 FIRST = frozenset(("pre-install", "pre-upgrade"))
+# What Helm 4 says where another program has written a field that it wants to write.
+CONFLICT = "conflict with "
 # As many as Helm is asked for; it keeps ten by default.
 MAX_HISTORY = 256
 
@@ -100,13 +102,24 @@ class Helm:
             "Nothing was changed. Correct the values or the chart that are named.",
         )
 
+    def major(self) -> int:
+        """Helm's own version, as far as the first dot."""
+        _code, output, _errors = self.run([self.binary, "version", "--template", "{{.Version}}"], "")
+        first = output.strip().removeprefix("v").partition(".")[0]
+        return int(first) if first.isdigit() else 0
+
     def rollback(self, revision: int) -> None:
         """Make a new revision with what an earlier one holds. Waits for nothing.
+
+        Fields that others have written since are overwritten: whoever goes back wants what was there.
 
         Raises:
             InferenceError: Helm or the cluster refuses.
         """
-        code, _output, errors = self.call(["rollback", self.name, str(revision)])
+        words = ["rollback", self.name, str(revision)]
+        code, _output, errors = self.call(words)
+        if code and CONFLICT in errors:
+            code, _output, errors = self.call([*words, "--force-conflicts"])
         if code:
             raise InferenceError(
                 f"Helm refuses to roll release {self.name} in namespace {self.namespace} back to revision {revision}",

@@ -113,13 +113,12 @@ def serving_hash(effective: Json) -> str:
     """A digest of those values that decide what the model answers, which no environment may change.
 
     How many replicas there are, where they run, what they may use and who reaches them is an environment's own, and so
-    is where the weights are kept: their revision says what they are.
+    is where weights and image are kept: their revision and their digest say what they are.
     """
     model = {key: value for key, value in (effective.get("model") or {}).items() if key not in ("source", "download")}
-    image = {key: (effective.get("image") or {}).get(key) for key in ("repository", "tag", "digest")}
     gpus = (effective.get("gpu") or {}).get("count")
     own = {key: effective.get(key) for key in ("lora", "extraArgs", "extraEnv", "leaderWorkerSet")}
-    return digest_of({"model": model, "image": image, "gpus": gpus, **own})
+    return digest_of({"model": model, "gpus": gpus, **own})
 
 
 def digest_of(value: object) -> str:

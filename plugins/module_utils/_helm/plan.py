@@ -50,13 +50,20 @@ def desired_values(current: Release | None, values: Mapping[str, Any]) -> dict[s
     return wanted
 
 
-def plan(current: Release | None, rendered: Release, objects: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Plan:
+def plan(
+    current: Release | None,
+    rendered: Release,
+    objects: tuple[Mapping[str, Any], Mapping[str, Any]],
+    *,
+    overwrite: bool = False,
+) -> Plan:
     """Decide what is to be done to a release.
 
     Args:
         current: the newest revision, or None where there is none.
         rendered: what an upgrade with `desired_values` would make of it.
         objects: the objects of both manifests, by name, as they are compared.
+        overwrite: whether Helm is to write its objects again, whoever has changed them meanwhile.
     """
     if current is None or current.status == "uninstalled":
         return Plan(INSTALL, ("there is no such release",), rendered.values)
@@ -68,6 +75,7 @@ def plan(current: Release | None, rendered: Release, objects: tuple[Mapping[str,
         why.append("its values differ")
     before, after = objects
     why += [f"{name} differs" for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
+    why += ["manual edits are to be overwritten"] if overwrite else []
     if not why:
         return Plan(NONE, (), rendered.values)
     values = rendered.values if values_differ else {**rendered.values, DEPLOY_ID: f"after-{current.revision}"}
