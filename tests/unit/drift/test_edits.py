@@ -88,7 +88,7 @@ def test_an_added_item_is_told_once_with_who_added_it() -> None:
 
 
 def test_an_added_field_is_told_by_who_wrote_it() -> None:
-    fields = {"f:spec": {"f:template": {"f:spec": {"f:nodeSelector": {"f:zone": {}}}}, "f:paused": {}}}
+    fields: Json = {"f:spec": {"f:template": {"f:spec": {"f:nodeSelector": {"f:zone": {}}}}, "f:paused": {}}}
     live = deployed(**{"kubectl-patch": fields})
     live["spec"]["paused"] = True
     live["spec"]["template"]["spec"]["nodeSelector"] = {"zone": "a"}
@@ -114,7 +114,7 @@ def test_what_a_status_says_is_no_edit() -> None:
 
 
 def test_a_restart_is_no_edit() -> None:
-    annotation = {"f:annotations": {"f:kubectl.kubernetes.io/restartedAt": {}}}
+    annotation: Json = {"f:annotations": {"f:kubectl.kubernetes.io/restartedAt": {}}}
     live = deployed(**{"kubectl-rollout": {"f:spec": {"f:template": {"f:metadata": annotation}}}})
     assert edits(MANIFEST, live) == []
 

@@ -19,7 +19,7 @@ OVERWRITE = "deploy -e vllm_overwrite_manual_edits=true"
 
 def told(*why: str, there: Running | None = None, **registered: Any) -> list[tuple[str, str, str]]:
     given = Registered(**{"entry": ENTRY, **registered})
-    return [tuple(each) for each in judge(DECLARED, why, there or running(), given).findings]
+    return [(each.between, each.what, each.mend) for each in judge(DECLARED, why, there or running(), given).findings]
 
 
 def test_all_agree() -> None:
