@@ -69,7 +69,8 @@ unit: setup lab-build ## Test decisions, and the chart's renderings
 	$(PYTEST) tests/unit --numprocesses auto --dist loadfile
 
 integration: setup lab-build ## Test against the real lab
-	$(PYTEST) tests/integration
+	$(PYTEST) tests/integration/main_path --numprocesses 2 --dist loadgroup
+	$(PYTEST) tests/integration --ignore tests/integration/main_path
 
 molecule: setup lab-build ## Run the main path's scenario
 	$(BIN)/molecule test
@@ -84,3 +85,4 @@ bench: setup lab-build ## Time the modules beside what people use without them, 
 	$(BIN)/python -m tests.benchmarks.registry
 	$(BIN)/python -m tests.benchmarks.readiness
 	$(BIN)/python -m tests.benchmarks.health
+	$(BIN)/python -m tests.benchmarks.drift

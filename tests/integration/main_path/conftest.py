@@ -1,12 +1,18 @@
 # SPDX-FileCopyrightText: ai_aas.inference contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A site for each test, and a record of every status that an entry is ever given."""
+"""A site for each test, and a record of every status that an entry is ever given.
+
+Two workers of xdist may share the lab (`--numprocesses 2 --dist loadgroup`): each file goes to one of them, and those
+whose models take GPUs all go to the same one, since the lab has few.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -17,10 +23,12 @@ from tests.integration.main_path.sites import Site
 
 # The database itself writes down what becomes of an entry, so that no moment is missed.
 WATCH = """
+    SELECT pg_advisory_xact_lock(hashtext('status_history'));
     CREATE TABLE IF NOT EXISTS status_history (
         number bigserial PRIMARY KEY, model_name text, environment text, status text,
         at timestamptz NOT NULL DEFAULT clock_timestamp());
     CREATE OR REPLACE FUNCTION note_status() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF TG_OP = 'UPDATE' AND OLD.deployment_status = NEW.deployment_status THEN RETURN NEW; END IF;
         INSERT INTO status_history (model_name, environment, status)
         VALUES (NEW.model_name, NEW.deployment_environment, NEW.deployment_status);
         RETURN NEW;
@@ -29,6 +37,15 @@ WATCH = """
         FOR EACH ROW EXECUTE FUNCTION note_status();
 """
 FORGET = "DROP FUNCTION note_status() CASCADE; DROP TABLE status_history"
+WITH_GPUS = ("deploy", "download", "drain", "environment", "kills", "lock", "refusals", "rescue", "rollback")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests have to run in the same worker."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            name = item.path.stem.removeprefix("test_")
+            item.add_marker(pytest.mark.xdist_group("gpus" if name in WITH_GPUS else name))
 
 
 @pytest.fixture(scope="session")
@@ -37,13 +54,17 @@ def watched_registry(lab: SharedLab) -> Iterator[None]:
     with contextlib.closing(psycopg2.connect(lab.env["DATABASE_URL"])) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(hashtext('model_registry_entries'))")
             cursor.execute("SELECT to_regclass('model_registry_entries')")
             found = cursor.fetchone()
             for statement in CREATE if found == (None,) else ():
                 cursor.execute(statement)
+            cursor.execute("SELECT pg_advisory_unlock(hashtext('model_registry_entries'))")
             cursor.execute(WATCH)
             yield
-            cursor.execute(FORGET)
+            # Another worker may still need it, and the lab ends with the last one.
+            if "PYTEST_XDIST_WORKER" not in os.environ:
+                cursor.execute(FORGET)
 
 
 def open_site(lab: SharedLab, paths: pytest.TempPathFactory, label: str) -> Iterator[Site]:
