@@ -124,6 +124,14 @@ keeps_serving:
   returned: success
   type: bool
   sample: false
+replaces:
+  description:
+    - Names of the Deployments whose selector would be another, as in a release of another chart. Kubernetes lets none be
+      changed, so an upgrade fails unless they are deleted before it.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 status:
   description: The release's status in Helm's words, or null where there is none.
   returned: success
@@ -149,6 +157,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._helm.plan import
     keeps_serving,
     objects_of,
     plan,
+    replaced,
     surges,
     workload_of,
 )
@@ -195,7 +204,8 @@ def execute(module: AnsibleModule) -> dict[str, Any]:
         "identity": described(rendered.values, rendered.chart) if rendered.chart else {},
         "force_conflicts": overwrite and helm.major() >= 4,
         "surges": surges(workload),
-        "keeps_serving": keeps_serving(after),
+        "keeps_serving": keeps_serving(before, after),
+        "replaces": replaced(before, after),
         "status": current.status if current else None,
         "revision": current.revision if current else 0,
         "diff": {"before": show(before, after), "after": show(after, before)},

@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.ai_aas.inference.plugins.module_utils._drift.chart import Charts
 from ansible_collections.ai_aas.inference.plugins.module_utils._drift.declared import Declared
 from ansible_collections.ai_aas.inference.plugins.module_utils._drift.running import Running
+from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.client import Helm, Release
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.plan import (
     UPGRADE,
@@ -32,7 +33,7 @@ def reasons(declared: Declared, running: Running, charts: Charts, open_helm: Ope
     under the same version are they rendered, by Helm.
 
     Raises:
-        InferenceError: a chart cannot be read, or Helm refuses to render.
+        InferenceError: a chart cannot be read.
     """
     if running.broken:
         return [running.broken]
@@ -52,7 +53,10 @@ def reasons(declared: Declared, running: Running, charts: Charts, open_helm: Ope
         return [*why, f"its chart is {there}, not {here}"]
     if why:
         return why
-    rendered = open_helm(declared.namespace, declared.release).render(declared.chart, wanted)
+    try:
+        rendered = open_helm(declared.namespace, declared.release).render(declared.chart, wanted)
+    except InferenceError as error:
+        return [error.message]
     return list(plan(current, rendered, (objects_of(current), objects_of(rendered))).why)
 
 

@@ -82,13 +82,29 @@ def plan(
     return Plan(UPGRADE, tuple(why), values)
 
 
-def keeps_serving(objects: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether an upgrade to these objects leaves a pod that serves at each moment, as far as their strategy says.
+def keeps_serving(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether a change of objects leaves a pod that serves at each moment, as far as their strategy says.
 
-    It does if the new pods come before the old ones end, or if there are several and not all are replaced at once.
+    It does if the new pods come before the old ones end, or if there are several and not all are replaced at once. A
+    Deployment that goes takes its pods with it at once.
     """
-    found = [each["spec"] for each in objects.values() if each["kind"] == "Deployment"]
-    return bool(found) and all(rolls(each) for each in found)
+    old, new = deployments(before), deployments(after)
+    stay = old.keys() <= new.keys() and not replaced(before, after)
+    return bool(new) and stay and all(rolls(each["spec"]) for each in new.values())
+
+
+def replaced(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Names of the Deployments whose selector would be another. Kubernetes lets none be changed."""
+    old, new = deployments(before), deployments(after)
+    return sorted(
+        new[name]["metadata"]["name"]
+        for name in old.keys() & new.keys()
+        if old[name]["spec"].get("selector") != new[name]["spec"].get("selector")
+    )
+
+
+def deployments(objects: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    return {name: each for name, each in objects.items() if each["kind"] == "Deployment"}
 
 
 def rolls(spec: Mapping[str, Any]) -> bool:
@@ -109,7 +125,7 @@ def objects_of(release: Release | None) -> dict[str, Any]:
 
 def workload_of(objects: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The Deployment among objects; nothing if there is none, or several."""
-    found = [dict(each) for each in objects.values() if each["kind"] == "Deployment"]
+    found = [dict(each) for each in deployments(objects).values()]
     return found[0] if len(found) == 1 else {}
 
 

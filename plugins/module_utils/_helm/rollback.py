@@ -43,7 +43,7 @@ def roll_back(helm: Helm, store: Store, to: str, *, check: bool) -> dict[str, An
     return {
         **result_of(newest.number, newest.number + 1, target.number),
         "changed": True,
-        "keeps_serving": keeps_serving(objects_of(after)),
+        "keeps_serving": keeps_serving(objects_of(before), objects_of(after)),
         "restored": is_forgotten,
         "diff": {"before": shown(before), "after": shown(after)},
     }

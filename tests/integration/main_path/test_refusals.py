@@ -30,8 +30,7 @@ CAUSES = {
     "hopeful": r"reason unschedulable: .* it requests nvidia.com/gpu: 16, and no node of \d has more than 2 of it\."
     r".* Nothing was registered",
     "oversized": r"Model \S+-oversized does not fit its GPU\. The model takes an estimated \S+ GiB of each GPU: "
-    r"weights 14\.96, KV cache of one sequence of 100000 tokens 12\.21, .* set model\.maxModelLen to \d+ or less, .*"
-    r"Nothing was changed",
+    r"weights 14\.96, KV cache of one sequence of 100000 tokens 12\.21, .* set model\.maxModelLen to \d+ or less, ",
     "homeless": r"environment_name is not set\. Set it for the hosts of an environment: development, staging or",
 }
 

@@ -28,6 +28,7 @@ class Rendering:
     def __init__(self, *objects: dict[str, Any]) -> None:
         self.manifest = yaml.safe_dump_all(objects)
         self.asked: list[tuple[str, str]] = []
+        self.refuses = ""
 
     def open(self, namespace: str, name: str) -> Helm:
         self.asked.append((namespace, name))
@@ -35,6 +36,8 @@ class Rendering:
 
     def run(self, words: Sequence[str], content: str) -> tuple[int, str, str]:
         assert words[1] == "upgrade"
+        if self.refuses:
+            return 1, "", f"Error: {self.refuses}"
         info = {"status": "pending-upgrade"}
         return 0, json.dumps({"info": info, "version": 3, "config": json.loads(content), "manifest": self.manifest}), ""
 
@@ -116,6 +119,15 @@ def test_a_chart_that_changed_under_its_version_is_rendered(
     helm = Rendering(*objects)
     assert told(folder, there, helm) == expected
     assert helm.asked == [("ns", "r")]
+
+
+def test_what_helm_refuses_is_told(folder: Path) -> None:
+    there = made_of(folder)
+    (folder / "templates" / "a.yaml").write_text("kind: Service # changed\n")
+    helm = Rendering()
+    helm.refuses = "no"
+    (found,) = told(folder, there, helm)
+    assert found.startswith("Helm refuses to deploy release r in namespace ns: no.")
 
 
 @pytest.mark.parametrize("name", ["values-m.yaml", "profile-m.yaml", "README.md", "LICENSE", ".helmignore"])

@@ -14,6 +14,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._helm.plan import
     index,
     keeps_serving,
     plan,
+    replaced,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -122,4 +123,29 @@ def deployment(replicas: int | None = 1, most: object = 0, kind: str = "RollingU
     ],
 )
 def test_whether_a_pod_serves_at_each_moment(objects: tuple[dict[str, Any], ...], expected: bool) -> None:
-    assert keeps_serving({str(number): each for number, each in enumerate(objects)}) is expected
+    after = {str(number): each for number, each in enumerate(objects)}
+    assert keeps_serving({}, after) is expected
+    assert keeps_serving(after, after) is expected
+
+
+def selecting(selector: dict[str, str]) -> dict[str, Any]:
+    found = deployment()
+    return {**found, "metadata": {"name": "r"}, "spec": {**found["spec"], "selector": {"matchLabels": selector}}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "names", "serves"),
+    [
+        ({"Deployment r": selecting({"a": "1"})}, {"Deployment r": selecting({"a": "1"})}, [], True),
+        ({"Deployment r": selecting({"a": "1"})}, {"Deployment r": selecting({"a": "2"})}, ["r"], False),
+        ({"Deployment r": selecting({"a": "1"})}, {"Deployment s": selecting({"a": "1"})}, [], False),
+        ({"Service r": {"kind": "Service"}}, {"Deployment r": selecting({"a": "1"})}, [], True),
+        ({}, {"Deployment r": selecting({"a": "1"})}, [], True),
+        ({"Deployment r": selecting({"a": "1"})}, {}, [], False),
+    ],
+)
+def test_a_workload_of_another_chart(
+    before: dict[str, Any], after: dict[str, Any], names: list[str], serves: bool
+) -> None:
+    assert replaced(before, after) == names
+    assert keeps_serving(before, after) is serves
