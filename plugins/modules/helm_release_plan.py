@@ -126,8 +126,8 @@ keeps_serving:
   sample: false
 replaces:
   description:
-    - Names of the Deployments whose selector would be another, as in a release of another chart. Kubernetes lets none be
-      changed, so an upgrade fails unless they are deleted before it.
+    - Names of the Deployments whose selector would be another, as in a release of another chart. Kubernetes lets none
+      be changed, so an upgrade fails unless they are deleted before it.
   returned: success
   type: list
   elements: str
