@@ -36,17 +36,13 @@ def site(lab: SharedLab, watched_registry: None, tmp_path_factory: pytest.TempPa
             own.call("kubectl", "--namespace=default", "delete", "secret", "hub-source", "--ignore-not-found")
 
 
-def declare(site: Site, **variables: object) -> None:
-    site.model("one", **variables)
-
-
 def found(site: Site) -> set[str]:
     return {f"{each['kind']} {each['metadata']['name']}" for each in site.get(KINDS)}
 
 
 def test_an_environment_is_made_once_and_follows_what_is_declared(site: Site) -> None:
     classes = [{"name": site.name, "value": 1000}]
-    declare(site, **FULL, environment_priority_classes=classes)
+    site.model("one", None, **FULL, environment_priority_classes=classes)
     refused = site.fail("environment")
     assert "There is no Secret hub-source in namespace default" in refused.failure(min(site.hosts))
     site.call(
@@ -69,7 +65,7 @@ def test_an_environment_is_made_once_and_follows_what_is_declared(site: Site) ->
     assert site.succeed("environment", "--check").changed == 0
 
     site.hosts.clear()
-    declare(site, environment_readers=FULL["environment_readers"])
+    site.model("one", environment_readers=FULL["environment_readers"])
     assert site.succeed("environment").changed > 0
     assert found(site) == {"RoleBinding model-readers"}
     assert site.succeed("environment").changed == 0
@@ -78,7 +74,7 @@ def test_an_environment_is_made_once_and_follows_what_is_declared(site: Site) ->
 def test_who_deploys_may_do_what_the_playbooks_do(site: Site, tmp_path: Path) -> None:
     site.person_disables = True
     account = {"kind": "ServiceAccount", "name": "deployer", "namespace": site.name}
-    declare(site, environment_deployers=[account])
+    site.model("one", environment_deployers=[account])
     site.succeed("environment")
     site.call("kubectl", "create", "serviceaccount", "deployer")
     token = site.call("kubectl", "create", "token", "deployer").strip()
