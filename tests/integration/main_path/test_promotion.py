@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import pytest
@@ -40,18 +41,16 @@ class Stages(NamedTuple):
 @pytest.fixture(scope="module")
 def stages(lab: SharedLab, watched_registry: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stages]:
     """A model that was verified in development. Each test looks at what staging says of it, and deploys nothing."""
-    sites = open_site(lab, tmp_path_factory, "promo")
-    source = next(sites)
     target = Site(lab, tmp_path_factory.mktemp("staging"), f"stage-{uuid.uuid4().hex[:6]}", "staging")
-    try:
-        model = source.model("one", {"model": {"revision": COMMIT}})
-        source.succeed("deploy")
-        (pod,) = source.get("pods")
-        digest = pod["status"]["containerStatuses"][0]["imageID"].rpartition("@")[2]
-        yield Stages(source, target, model, digest)
-    finally:
-        target.remove()
-        next(sites, None)
+    with contextmanager(open_site)(lab, tmp_path_factory, "promo") as source:
+        try:
+            model = source.model("one", {"model": {"revision": COMMIT}})
+            source.succeed("deploy")
+            (pod,) = source.get("pods")
+            digest = pod["status"]["containerStatuses"][0]["imageID"].rpartition("@")[2]
+            yield Stages(source, target, model, digest)
+        finally:
+            target.remove()
 
 
 def test_what_was_verified_is_promoted_with_an_environments_own_values(stages: Stages) -> None:
