@@ -151,7 +151,12 @@ class Site:
     @property
     def env(self) -> dict[str, str]:
         """A user's shell with the lab's variables."""
-        return {**os.environ, **self.lab.env, "ROUTER_URL": self.lab.router_url(self.environment)}
+        return {**os.environ, **self.lab.env, "ROUTER_URL": self.lab.router_url(self.environment), **self.state}
+
+    @property
+    def state(self) -> dict[str, str]:
+        """Where runs leave their records."""
+        return {"XDG_STATE_HOME": str(self.folder / "state")}
 
     def ansible(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run one of Ansible's programs."""

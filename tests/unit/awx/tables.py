@@ -13,7 +13,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._awx.settings imp
 CHECKOUT = Path(__file__).parents[3]
 ROLE = CHECKOUT / "roles" / "awx"
 ALL_PLAYBOOKS = ["deploy", "deregister", "disable", "enable", "health", "list", "promote", "register", "rollback"]
-ALL_PLAYBOOKS += ["verify", "drift", "status", "retire", "environment"]
+ALL_PLAYBOOKS += ["verify", "drift", "status", "retire", "environment", "slo"]
 
 
 class _Loader(yaml.SafeLoader):

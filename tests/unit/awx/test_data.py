@@ -145,7 +145,8 @@ def test_operators_launch_no_change_that_is_approved_by_itself() -> None:
         each.name for each in of("job_template") if each.name.endswith("-development")
     }
     assert {name for name in launched if name.endswith("-production")} == {
-        *("job-list-production", "job-verify-production", "job-drift-production", "job-status-production")
+        *("job-list-production", "job-verify-production", "job-drift-production", "job-status-production"),
+        "job-slo-production",
     }
 
 
