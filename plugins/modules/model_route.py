@@ -104,6 +104,11 @@ seconds:
   returned: when a router was asked
   type: float
   sample: 0.04
+request_seconds:
+  description: Seconds that the last request took, which is a completion of one token where the model is served.
+  returned: when a router was asked
+  type: float
+  sample: 0.021
 msg:
   description: The verdict in words.
   returned: always
@@ -145,7 +150,8 @@ def execute(module: AnsibleModule) -> dict[str, Any]:
     outcome = wait(observer.look, patience, SystemClock(), lambda seconds, verdict: None)
     verdict = outcome.verdict
     route = params["expect"] if verdict.ready else "unverified"
-    result = {"changed": False, "route": route, "reason": verdict.reason, "seconds": round(outcome.seconds, 3)}
+    times = {"seconds": round(outcome.seconds, 3), "request_seconds": round(observer.seconds, 3)}
+    result = {"changed": False, "route": route, "reason": verdict.reason, **times}
     if verdict.ready or module.check_mode:
         return {**result, "msg": verdict.msg}
     what = f"Model {params['model']} is not {params['expect']} by the router after {outcome.seconds:.1f} s"

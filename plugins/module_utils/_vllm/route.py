@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,9 +29,13 @@ class RouteObserver:
         self.connect, self.base_path = direct(url, tls)
         self.headers = {"X-API-Key": api_key} if api_key else {}
         self.params = params
+        # How long the last request took.
+        self.seconds = 0.0
 
     def look(self) -> Look:
         given = self.params
+        begin = time.monotonic()
         with Session(self.connect, self.base_path, self.headers) as session:
             answer = complete(session, given["model"], given["api"], given["request_timeout"])
+        self.seconds = time.monotonic() - begin
         return Look(judge_route(answer, given["expect"]), given["interval"])

@@ -20,10 +20,11 @@ PER_SECOND = 20
 
 
 class Request(NamedTuple):
-    """When a request was begun, and its status; 0 where there was no answer."""
+    """When a request was begun and answered, and its status; 0 where there was no answer."""
 
     at: datetime
     status: int
+    until: datetime
 
 
 class Client:
@@ -41,7 +42,7 @@ class Client:
             status = requests.post(self.url, json=self.body, timeout=30).status_code
         except requests.RequestException:
             status = 0
-        self.requests.append(Request(at, status))
+        self.requests.append(Request(at, status, datetime.now(UTC)))
 
     def run(self) -> None:
         with ThreadPoolExecutor(PER_SECOND) as pool:

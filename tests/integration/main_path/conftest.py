@@ -40,6 +40,8 @@ FORGET = "DROP FUNCTION note_status() CASCADE; DROP TABLE status_history"
 WITH_GPUS = ("deploy", "download", "drain", "environment", "kills", "lock", "refusals", "rescue", "rollback")
 
 
+# Before xdist looks at the marks.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which tests have to run in the same worker."""
     for item in items:

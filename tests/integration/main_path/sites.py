@@ -252,10 +252,10 @@ class Site:
         found = self.execute("SELECT status, at FROM status_history WHERE model_name = %s ORDER BY number", name)
         return [(row["status"], row["at"]) for row in found]
 
-    def ask(self, name: str) -> int:
+    def ask(self, name: str, seconds: float = 10) -> int:
         """The router's status for a completion; 200 only with a token."""
         url = self.lab.router_url(self.environment) + "/v1/completions"
-        answer = requests.post(url, json={"model": name, "prompt": "Hi", "max_tokens": 1}, timeout=10)
+        answer = requests.post(url, json={"model": name, "prompt": "Hi", "max_tokens": 1}, timeout=seconds)
         assert answer.status_code != 200 or answer.json()["usage"]["completion_tokens"] == 1
         return answer.status_code
 

@@ -28,8 +28,8 @@ ALONE: Json = {"gpu": {"count": 1}, "strategy": {"surge": False}}
 BESIDE: Json = {"gpu": {"count": 1}, "strategy": {"surge": True}}
 # The chart's own drain: what lets a pod's requests end when Kubernetes replaces it.
 DRAIN: Json = {"drain": {"preStopSleepSeconds": 2, "requestsSeconds": 20}}
-# How long a router may need to see what the registry says, and a request that was sent before to be answered.
-TOLD = timedelta(seconds=3)
+# How long a router may need to see what the registry says.
+TOLD = timedelta(seconds=2)
 
 
 def children(pid: int) -> list[int]:
@@ -70,7 +70,7 @@ def unexplained(client: Client, site: Site, model: str) -> list[tuple[datetime, 
         (each.at, each.status)
         for each in client.requests
         if each.status != 200
-        and not (each.status == 404 and any(begin - TOLD <= each.at <= end + TOLD for begin, end in windows))
+        and not (each.status == 404 and any(begin <= each.until and each.at <= end + TOLD for begin, end in windows))
     ]
 
 

@@ -31,8 +31,8 @@ def test_each_change_is_measured_and_the_page_shows_it(site: Site) -> None:
     assert kinds[:3] == [("deploy", False), ("deploy", True), ("disable", True)]
     (first,) = [each for each in found if each["verb"] == "deploy" and each["succeeded"]]
     assert first["model"] == model
-    assert first["seconds"] > first["ready_seconds"] > first["completion_seconds"] > 0
-    assert first["route_seconds"] >= 0
+    assert first["seconds"] > first["ready_seconds"] > 0
+    assert 0 < first["completion_seconds"] <= first["route_seconds"] + 1
 
     page, data = site.folder / "page.html", site.folder / "data.json"
     flags = ("-e", f"slo_page={page}", "-e", f"slo_data={data}")
