@@ -18,6 +18,7 @@ class Charts:
 
     def __init__(self) -> None:
         self.known: dict[str, tuple[dict[str, Any], str]] = {}
+        self.same: dict[str, Mapping[str, Any]] = {}
 
     def version(self, reference: str) -> str:
         """A chart's name and version; empty if it is not in a folder."""
@@ -26,8 +27,14 @@ class Charts:
 
     def is_same(self, reference: str, stored: Mapping[str, Any]) -> bool:
         """Whether a release was made of this very chart. False also where that cannot be told without Helm."""
+        # Most releases of a fleet are made of the same chart, and to compare is much faster than to digest.
+        if reference in self.same and self.same[reference] == stored:
+            return True
         digest = self.read(reference)[1]
-        return bool(digest) and digest == chart_digest(stored)
+        is_same = bool(digest) and digest == chart_digest(stored)
+        if is_same:
+            self.same[reference] = stored
+        return is_same
 
     def read(self, reference: str) -> tuple[dict[str, Any], str]:
         """A chart and its digest; both empty if Helm alone can read it: it is packed, remote, or has dependencies."""

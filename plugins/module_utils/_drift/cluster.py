@@ -9,18 +9,17 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from ansible_collections.ai_aas.inference.plugins.module_utils._drift.judge import NOT_COMPARED
 from ansible_collections.ai_aas.inference.plugins.module_utils._drift.running import Namespace, Running, is_gone
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.client import Release, read_release
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.identity import stored_release
-from ansible_collections.ai_aas.inference.plugins.module_utils._helm.plan import objects_of
+from ansible_collections.ai_aas.inference.plugins.module_utils._helm.manifest import Manifest
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.verified import INSTANCE, OWNER, records_in
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import ForbiddenError, Kube, MissingError
 
 Json = Mapping[str, Any]
 
-# Whoever looks at drift need not be allowed to read secrets other than Helm's.
-NOT_COMPARED = ("Secret",)
 THREADS = 8
 
 
@@ -51,8 +50,8 @@ class Reader:
         pods = self.kube.every(f"{core}/pods", labelSelector=INSTANCE)
         services = {each["metadata"]["name"] for each in self.kube.every(f"{core}/services")}
         newest, broken = newest_of(secrets)
-        wanted = {release: objects_of(found) for release, found in newest.items() if not is_gone(found)}
-        live, unseen = self.live(name, wanted)
+        manifests = {release: Manifest(found.manifest) for release, found in newest.items() if not is_gone(found)}
+        live, unseen = self.live(name, manifests.values())
         records = {each["metadata"]["labels"].get(INSTANCE): records_in(each.get("data") or {}) for each in maps}
         by_release: dict[str, list[Json]] = defaultdict(list)
         for pod in pods:
@@ -61,8 +60,8 @@ class Reader:
             {
                 release: Running(
                     newest.get(release),
-                    compared(wanted.get(release, {})),
-                    {key: live[key] for key in wanted.get(release, {}) if key in live},
+                    manifests.get(release, Manifest()),
+                    {key: live[key] for key in manifests.get(release, Manifest()).names if key in live},
                     tuple(by_release[release]),
                     records.get(release, {}),
                     unseen,
@@ -73,9 +72,9 @@ class Reader:
             services,
         )
 
-    def live(self, namespace: str, wanted: Mapping[str, Mapping[str, Json]]) -> tuple[dict[str, Json], set[str]]:
+    def live(self, namespace: str, manifests: Iterable[Manifest]) -> tuple[dict[str, Json], set[str]]:
         """The objects that are there of the kinds that manifests have, and the kinds that may not be listed."""
-        kinds = {(each["apiVersion"], each["kind"]) for objects in wanted.values() for each in objects.values()}
+        kinds = {named for each in manifests for named in each.names.values()}
         live: dict[str, Json] = {}
         unseen: set[str] = set()
         for version, kind in sorted(kinds):
@@ -106,10 +105,6 @@ class Reader:
 def root(version: str) -> str:
     """Where an API version is."""
     return f"/apis/{version}" if "/" in version else f"/api/{version}"
-
-
-def compared(objects: Mapping[str, Json]) -> dict[str, Json]:
-    return {name: each for name, each in objects.items() if each["kind"] not in NOT_COMPARED}
 
 
 def newest_of(secrets: Iterable[Json]) -> tuple[dict[str, Release], dict[str, str]]:

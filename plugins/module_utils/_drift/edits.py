@@ -46,6 +46,18 @@ def edits(wanted: Json, live: Json, ignored: Collection[str] = ()) -> list[str]:
     return [f"{path} {text}" for path, text in sorted(found.items())]
 
 
+def was_touched(live: Json, ignored: Collection[str] = ()) -> bool:
+    """Whether anybody but Helm may have written what an object is to be. Where nobody is named, anybody may.
+
+    A change that an admission webhook made of Helm's own request is kept under Helm's name, and is none.
+    """
+    entries = (live.get("metadata") or {}).get("managedFields") or ()
+    own = OWN_MANAGERS | set(ignored)
+    return not entries or any(
+        entry.get("manager") not in own and entry.get("subresource") in (None, "", "scale") for entry in entries
+    )
+
+
 def by(managers: Sequence[str]) -> str:
     return f" by {', '.join(sorted(set(managers)))}" if managers else ""
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._drift.declared import Declared
-from ansible_collections.ai_aas.inference.plugins.module_utils._drift.edits import edits
+from ansible_collections.ai_aas.inference.plugins.module_utils._drift.edits import edits, was_touched
 from ansible_collections.ai_aas.inference.plugins.module_utils._drift.running import Running
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.identity import image_digest
@@ -23,6 +23,8 @@ REGISTERED, ROUTED, UNDECLARED = "running and registered", "registered and route
 DEPLOY, REGISTER, OVERWRITE = "deploy", "register", "deploy -e vllm_overwrite_manual_edits=true"
 # What runs pods, as far as it says how many are ready.
 WORKLOADS = ("Deployment", "LeaderWorkerSet", "StatefulSet")
+# Whoever looks at drift need not be allowed to read secrets other than Helm's.
+NOT_COMPARED = ("Secret",)
 
 
 class Finding(NamedTuple):
@@ -82,12 +84,13 @@ def judge(
 
 def edited(running: Running, ignored: Collection[str]) -> Iterator[str]:
     """What differs between the objects that Helm deployed and those that are there."""
-    for name, wanted in sorted(running.wanted.items()):
-        if wanted["kind"] in running.unseen:
+    for name, named in sorted(running.manifest.names.items()):
+        if named.kind in running.unseen or named.kind in NOT_COMPARED:
             continue
         if name not in running.live:
             yield f"{name} is missing"
-        else:
+        elif was_touched(running.live[name], ignored):
+            wanted = running.manifest.objects[name]
             yield from (f"{name}: {each}" for each in edits(wanted, running.live[name], ignored))
 
 

@@ -9,19 +9,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.client import Release
+from ansible_collections.ai_aas.inference.plugins.module_utils._helm.manifest import Manifest
 
 Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Running:
-    """One release. `wanted` are its manifest's objects and `live` those of them that are there, both by kind and name.
+    """One release. `live` are those of its manifest's objects that are there, by kind and name.
 
     `unseen` are kinds that this account may not list; `broken` says why Helm's own record cannot be read.
     """
 
     release: Release | None = None
-    wanted: Mapping[str, Json] = field(default_factory=dict)
+    manifest: Manifest = field(default_factory=Manifest)
     live: Mapping[str, Json] = field(default_factory=dict)
     pods: tuple[Json, ...] = ()
     records: Mapping[int, Json] = field(default_factory=dict)

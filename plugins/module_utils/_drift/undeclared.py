@@ -55,6 +55,6 @@ def undeclared_releases(
             release = running.release
             if release is None or is_gone(release) or (namespace, name) in declared:
                 continue
-            services = {(namespace, name.removeprefix("Service ")) for name in running.wanted}
+            services = {(namespace, name.removeprefix("Service ")) for name in running.manifest.names}
             if services.isdisjoint(elsewhere) and (release.chart.get("metadata") or {}).get("name") in charts:
                 yield namespace, name, Finding(UNDECLARED, f"release {name} runs in namespace {namespace}")

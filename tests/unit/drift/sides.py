@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import yaml
 from ansible_collections.ai_aas.inference.plugins.module_utils._drift.declared import Declared
 from ansible_collections.ai_aas.inference.plugins.module_utils._drift.running import Running
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.client import Release
+from ansible_collections.ai_aas.inference.plugins.module_utils._helm.manifest import Manifest
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import Entry
 
 Json = dict[str, Any]
@@ -38,11 +40,17 @@ def release(status: str = "deployed", revision: int = 2, **values: Any) -> Relea
     return Release(status, revision, values or {"a": 1}, "", chart=CHART)
 
 
+def manifest(*objects: Json) -> Manifest:
+    """As Helm keeps it. What a status says is not in it."""
+    kept = [{name: part for name, part in each.items() if name != "status"} for each in objects]
+    return Manifest(yaml.safe_dump_all(kept))
+
+
 def running(**changes: Any) -> Running:
     """The release as it is deployed and verified, but for these."""
     fields = {
         "release": release(),
-        "wanted": {"Deployment r": deployment()},
+        "manifest": manifest(deployment()),
         "live": {"Deployment r": deployment()},
         "pods": (pod(),),
         "records": {2: {"identity": {"image_digest": DIGEST}}},

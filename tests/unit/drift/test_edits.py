@@ -8,7 +8,7 @@ import copy
 from typing import Any
 
 import pytest
-from ansible_collections.ai_aas.inference.plugins.module_utils._drift.edits import edits
+from ansible_collections.ai_aas.inference.plugins.module_utils._drift.edits import edits, was_touched
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -183,3 +183,21 @@ def test_no_changed_value_is_missed(path: tuple[Any, ...], value: Any) -> None:
         assert edits(MANIFEST, live) == []
     else:
         assert edits(MANIFEST, live) != []
+
+
+@pytest.mark.parametrize(
+    ("entries", "touched"),
+    [
+        ([{"manager": "helm"}], False),
+        ([{"manager": "helm"}, {"manager": "kube-controller-manager", "subresource": "status"}], False),
+        ([{"manager": "helm"}, {"manager": "kubelet", "subresource": "status"}], False),
+        ([{"manager": "helm"}, {"manager": "kubectl-edit"}], True),
+        ([{"manager": "helm"}, {"manager": "kubectl", "subresource": "scale"}], True),
+        ([{"manager": "helm"}, {"manager": "someone", "subresource": "status"}], False),
+        ([{"manager": "helm"}, {"manager": "keda"}], False),
+        ([], True),
+    ],
+)
+def test_whether_anybody_has_written_an_object(entries: list[Json], touched: bool) -> None:
+    assert was_touched({"metadata": {"managedFields": entries}}, ["keda"]) is touched
+    assert was_touched({"metadata": {}}) is True

@@ -21,9 +21,9 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._drift.undeclared
 )
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InvalidInputError
 
-from tests.unit.drift.sides import DECLARED, ENTRY, Json, release, running
+from tests.unit.drift.sides import DECLARED, ENTRY, Json, manifest, release, running
 
-SERVICES = {"Service r-vllm-deployment": {"kind": "Service"}}
+SERVICES = manifest({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "r-vllm-deployment"}})
 STRANGER = Finding("not declared", "it is registered as ready")
 
 
@@ -101,11 +101,11 @@ def test_an_entry_that_nobody_declares(changes: Json, expected: str | None) -> N
 @pytest.mark.parametrize(
     ("there", "declared", "charts", "elsewhere", "is_found"),
     [
-        (running(wanted=SERVICES), [], ["vllm-deployment"], [], True),
-        (running(wanted=SERVICES), [("ns", "r")], ["vllm-deployment"], [], False),
-        (running(wanted=SERVICES), [], ["another"], [], False),
-        (running(wanted=SERVICES), [], ["vllm-deployment"], [("ns", "r-vllm-deployment")], False),
-        (running(wanted=SERVICES), [], ["vllm-deployment"], [("other", "r-vllm-deployment")], True),
+        (running(manifest=SERVICES), [], ["vllm-deployment"], [], True),
+        (running(manifest=SERVICES), [("ns", "r")], ["vllm-deployment"], [], False),
+        (running(manifest=SERVICES), [], ["another"], [], False),
+        (running(manifest=SERVICES), [], ["vllm-deployment"], [("ns", "r-vllm-deployment")], False),
+        (running(manifest=SERVICES), [], ["vllm-deployment"], [("other", "r-vllm-deployment")], True),
         (running(release=release("uninstalled")), [], ["vllm-deployment"], [], False),
         (Running(broken="?"), [], ["vllm-deployment"], [], False),
     ],
