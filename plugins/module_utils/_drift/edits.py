@@ -49,13 +49,16 @@ def edits(wanted: Json, live: Json, ignored: Collection[str] = ()) -> list[str]:
 def was_touched(live: Json, ignored: Collection[str] = ()) -> bool:
     """Whether anybody but Helm may have written what an object is to be. Where nobody is named, anybody may.
 
-    A change that an admission webhook made of Helm's own request is kept under Helm's name, and is none.
+    A change that an admission webhook made of Helm's own request is kept under Helm's name, and is none. Whoever
+    scales a workload is not named: then it is written nowhere that Helm has said how many pods there are to be.
     """
     entries = (live.get("metadata") or {}).get("managedFields") or ()
+    writers = [entry for entry in entries if not entry.get("subresource")]
     own = OWN_MANAGERS | set(ignored)
-    return not entries or any(
-        entry.get("manager") not in own and entry.get("subresource") in (None, "", "scale") for entry in entries
-    )
+    if not writers or any(entry.get("manager") not in own for entry in writers):
+        return True
+    scaled = "replicas" in (live.get("spec") or {})
+    return scaled and not any("f:replicas" in (entry.get("fieldsV1") or {}).get("f:spec", {}) for entry in writers)
 
 
 def by(managers: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -49,6 +50,26 @@ def read_records(folder: Path) -> tuple[list[Record], list[str]]:
             f"The records in {folder} cannot be read", error.strerror or str(error), "Correct the folder, or deploy."
         ) from error
     return found, others
+
+
+def keep_record(folder: str, document: Mapping[str, Any]) -> Path:
+    """Write a record, and return its file.
+
+    Raises:
+        InferenceError: it is no record, or it cannot be written.
+    """
+    record = record_from(document)
+    moment = re.sub(r"[^0-9TZ]", "", record.at)
+    parts = [moment, record.environment, re.sub(r"[^\w.-]", "_", record.model)]
+    path = Path(folder) / f"{'-'.join(parts)}.json"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(dict(document)), encoding="utf-8")
+    except OSError as error:
+        raise InferenceError(
+            f"The record could not be written to {path}", error.strerror or str(error), "Correct the folder."
+        ) from error
+    return path
 
 
 def record_from(document: Any) -> Record:

@@ -11,7 +11,6 @@ from tests.integration.main_path.sites import Site, server_env
 
 def test_a_deploy_needs_the_approval_of_the_very_thing(site: Site) -> None:
     model = site.model("one", environment_approval="stated")
-    assert site.succeed("deploy", "--check").changed > 0
     told = site.fail("deploy").failure(model)
     assert "approval_identity is not set" in told
     assert "Nothing was changed." in told

@@ -49,7 +49,6 @@ def test_what_was_deployed_agrees_and_each_edit_is_told_and_mended(site: Site, t
     }
     assert f'ai_aas_model_drift{{model="{models["edited"]}",environment="development"}} 1.0' in file.read_text()
     assert f'ai_aas_model_drift{{model="{models["calm"]}",environment="development"}} 0.0' in file.read_text()
-    assert site.succeed("status", *limit).result(min(site.hosts), "Show where they differ")["msg"]
 
     mends = {each["mend"] for each in by_model[models["scaled"]]["differences"]}
     assert f"ai_aas.inference.deploy --limit {models['scaled']} -e {OVERWRITE}" in mends

@@ -185,19 +185,25 @@ def test_no_changed_value_is_missed(path: tuple[Any, ...], value: Any) -> None:
         assert edits(MANIFEST, live) != []
 
 
+REPLICAS = {"fieldsV1": {"f:spec": {"f:replicas": {}}}}
+
+
 @pytest.mark.parametrize(
-    ("entries", "touched"),
+    ("entries", "spec", "touched"),
     [
-        ([{"manager": "helm"}], False),
-        ([{"manager": "helm"}, {"manager": "kube-controller-manager", "subresource": "status"}], False),
-        ([{"manager": "helm"}, {"manager": "kubelet", "subresource": "status"}], False),
-        ([{"manager": "helm"}, {"manager": "kubectl-edit"}], True),
-        ([{"manager": "helm"}, {"manager": "kubectl", "subresource": "scale"}], True),
-        ([{"manager": "helm"}, {"manager": "someone", "subresource": "status"}], False),
-        ([{"manager": "helm"}, {"manager": "keda"}], False),
-        ([], True),
+        ([{"manager": "helm"}], {}, False),
+        ([{"manager": "helm"}, {"manager": "kube-controller-manager", "subresource": "status"}], {}, False),
+        ([{"manager": "helm"}, {"manager": "kubelet", "subresource": "status"}], {}, False),
+        ([{"manager": "helm"}, {"manager": "kubectl-edit"}], {}, True),
+        ([{"manager": "helm"}, {"manager": "someone", "subresource": "status"}], {}, False),
+        ([{"manager": "helm"}, {"manager": "keda"}], {}, False),
+        ([{"manager": "helm", **REPLICAS}], {"replicas": 1}, False),
+        # As after `kubectl scale`, which leaves no name.
+        ([{"manager": "helm", "fieldsV1": {"f:spec": {"f:selector": {}}}}], {"replicas": 0}, True),
+        ([{"manager": "kube-controller-manager", "subresource": "status"}], {}, True),
+        ([], {}, True),
     ],
 )
-def test_whether_anybody_has_written_an_object(entries: list[Json], touched: bool) -> None:
-    assert was_touched({"metadata": {"managedFields": entries}}, ["keda"]) is touched
+def test_whether_anybody_has_written_an_object(entries: list[Json], spec: Json, touched: bool) -> None:
+    assert was_touched({"metadata": {"managedFields": entries}, "spec": spec}, ["keda"]) is touched
     assert was_touched({"metadata": {}}) is True

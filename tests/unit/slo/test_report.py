@@ -20,6 +20,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._slo.objectives i
 from ansible_collections.ai_aas.inference.plugins.module_utils._slo.page import page
 from ansible_collections.ai_aas.inference.plugins.module_utils._slo.records import (
     Record,
+    keep_record,
     read_records,
     record_from,
 )
@@ -134,3 +135,18 @@ def test_without_a_record_there_is_a_page() -> None:
 def test_the_same_records_make_the_same_page_in_any_order() -> None:
     one, other = record(), record(at="2026-11-02T12:00:00Z")
     assert page("x", parts(one, other)) == page("x", parts(other, one))
+
+
+def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    path = keep_record(str(folder), {**GOOD, "model": "org/m: 1"})
+    assert path.name == "20261101T120000Z-staging-org_m__1.json"
+    assert read_records(folder) == ([record(model="org/m: 1")], [])
+
+
+def test_what_cannot_be_kept_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InferenceError, match="could not be written"):
+        keep_record(str(tmp_path / "file" / "below"), GOOD)
+    with pytest.raises(InvalidInputError):
+        keep_record(str(tmp_path), {})
