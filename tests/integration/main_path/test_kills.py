@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A run that is killed at any moment is followed by one that makes all sides agree, and clients meet no dead server.
 
-`KILLS` says how often (once by default), `KILLS_SEED` when. `make soak` does it 50 times in the place of the old pod, and
-50 times beside it.
+`KILLS` says how often (once by default), `KILLS_SEED` when. `make soak` does it 50 times in the place of the old pod,
+and 50 times beside it.
 """
 
 from __future__ import annotations

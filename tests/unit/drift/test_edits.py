@@ -185,7 +185,7 @@ def test_no_changed_value_is_missed(path: tuple[Any, ...], value: Any) -> None:
         assert edits(MANIFEST, live) != []
 
 
-REPLICAS = {"fieldsV1": {"f:spec": {"f:replicas": {}}}}
+REPLICAS: Json = {"fieldsV1": {"f:spec": {"f:replicas": {}}}}
 
 
 @pytest.mark.parametrize(
