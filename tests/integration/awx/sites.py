@@ -73,6 +73,8 @@ class Site:
             "awx_project_scm_url": "https://git.example.com/inference.git",
             "awx_execution_environment_image": "registry.example.com/inference:0.1.0",
             "awx_environments": ENVIRONMENTS[:1],
+            # Each object takes its time, and the unit tests look at a template for every playbook.
+            "awx_playbooks": list(PLAYBOOKS),
             "awx_secrets": {each["name"]: SECRETS for each in ENVIRONMENTS},
             **self.data,
             **changes,
