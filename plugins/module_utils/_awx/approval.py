@@ -12,12 +12,15 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, NoReturn
 
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
+from ansible_collections.ai_aas.inference.plugins.module_utils._helm.identity import short
 
 Json = Mapping[str, Any]
 
 REFUSED = "The change is not approved"
 # What an evidence job hands to later nodes, by model: the hash of what it has shown.
 EVIDENCE = "inference_evidence"
+# In characters.
+SHORTEST_REASON = 10
 
 
 class Person(NamedTuple):
@@ -143,15 +146,8 @@ def judge_variables(model: str, identity: str, approved: str, reason: str) -> No
         refuse("approval_reason is not set", f"Say why, in {SHORTEST_REASON} characters or more.")
 
 
-SHORTEST_REASON = 10
-
-
 def refuse(why: str, remedy: str) -> NoReturn:
     raise InferenceError(REFUSED, why, remedy)
-
-
-def short(digest: str) -> str:
-    return digest[:19]
 
 
 def hours(span: timedelta) -> str:

@@ -15,8 +15,8 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._awx.approval imp
     SHORTEST_REASON,
     hours,
     refuse,
-    short,
 )
+from ansible_collections.ai_aas.inference.plugins.module_utils._helm.identity import short
 
 # Runs a program; returns its exit code, output and errors.
 Execute = Callable[[Sequence[str]], tuple[int, str, str]]

@@ -14,13 +14,14 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._drift.running im
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.client import Release, read_release
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.identity import stored_release
-from ansible_collections.ai_aas.inference.plugins.module_utils._helm.manifest import Manifest
+from ansible_collections.ai_aas.inference.plugins.module_utils._helm.manifest import Manifest, Named
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.verified import INSTANCE, OWNER, records_in
 from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import ForbiddenError, Kube, MissingError
 
 Json = Mapping[str, Any]
 
 THREADS = 8
+SERVICE = Named("v1", "Service")
 
 
 def read_namespaces(kube: Kube, names: Iterable[str]) -> dict[str, Namespace]:
@@ -48,10 +49,10 @@ class Reader:
         secrets = self.kube.every(f"{core}/secrets", labelSelector="owner=helm,status!=superseded")
         maps = self.kube.every(f"{core}/configmaps", labelSelector=f"app.kubernetes.io/managed-by={OWNER}")
         pods = self.kube.every(f"{core}/pods", labelSelector=INSTANCE)
-        services = {each["metadata"]["name"] for each in self.kube.every(f"{core}/services")}
+        services = self.kube.every(f"{core}/services")
         newest, broken = newest_of(secrets)
         manifests = {release: Manifest(found.manifest) for release, found in newest.items() if not is_gone(found)}
-        live, unseen = self.live(name, manifests.values())
+        live, unseen = self.live(name, manifests.values(), {SERVICE: services})
         records = {each["metadata"]["labels"].get(INSTANCE): records_in(each.get("data") or {}) for each in maps}
         by_release: dict[str, list[Json]] = defaultdict(list)
         for pod in pods:
@@ -69,26 +70,39 @@ class Reader:
                 )
                 for release in {*newest, *broken}
             },
-            services,
+            {each["metadata"]["name"] for each in services},
         )
 
-    def live(self, namespace: str, manifests: Iterable[Manifest]) -> tuple[dict[str, Json], set[str]]:
-        """The objects that are there of the kinds that manifests have, and the kinds that may not be listed."""
+    def live(
+        self, namespace: str, manifests: Iterable[Manifest], listed: Mapping[Named, list[dict[str, Any]]]
+    ) -> tuple[dict[str, Json], set[str]]:
+        """The objects that are there of the kinds that manifests have, and the kinds that may not be listed.
+
+        Args:
+            namespace: where they are.
+            manifests: of its releases.
+            listed: kinds that have been listed already.
+        """
         kinds = {named for each in manifests for named in each.names.values()}
         live: dict[str, Json] = {}
         unseen: set[str] = set()
-        for version, kind in sorted(kinds):
+        for named in sorted(kinds):
+            kind = named.kind
             if kind in NOT_COMPARED:
                 continue
             try:
-                resource = self.resource(version, kind)
-                items = self.kube.every(f"{root(version)}/namespaces/{namespace}/{resource}") if resource else []
+                items = listed[named] if named in listed else self.items(namespace, named)
             except ForbiddenError:
                 unseen.add(kind)
                 continue
             # In a list, items do not say their kind.
             live |= {f"{kind} {each['metadata']['name']}": {**each, "kind": kind} for each in items}
         return live, unseen
+
+    def items(self, namespace: str, named: Named) -> list[dict[str, Any]]:
+        """The objects of a kind in a namespace."""
+        resource = self.resource(*named)
+        return self.kube.every(f"{root(named.version)}/namespaces/{namespace}/{resource}") if resource else []
 
     def resource(self, version: str, kind: str) -> str:
         """Under which name a kind is listed; empty where the cluster does not know it."""

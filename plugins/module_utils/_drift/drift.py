@@ -38,7 +38,6 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._vllm.kube import
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-NOTHING = Namespace({}, ())
 # A chart of this collection serves models wherever it is found.
 OWN_CHART = "vllm-deployment"
 

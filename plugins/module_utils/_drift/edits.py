@@ -32,8 +32,9 @@ def edits(wanted: Json, live: Json, ignored: Collection[str] = ()) -> list[str]:
         live: as the API server has it.
         ignored: managers whose fields may differ, besides Kubernetes' own.
     """
-    others = list(foreign(live, OWN_MANAGERS | set(ignored)))
-    tolerated = [path for manager, path in owned(live) if manager in ignored]
+    written = list(owned(live))
+    others = [(manager, path) for manager, path in written if manager not in OWN_MANAGERS | set(ignored)]
+    tolerated = [path for manager, path in written if manager in ignored]
     found: dict[str, str] = {}
     for part in PARTS:
         for path, text in differences(wanted.get(part), live.get(part), part):
@@ -136,11 +137,6 @@ def told(wanted: object, live: object) -> str:
         return "was removed"
     plain = (bool, int, float)
     return f"is {live}, not {wanted}" if isinstance(wanted, plain) and isinstance(live, plain) else "was changed"
-
-
-def foreign(live: Json, own: Collection[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Who besides these wrote fields of an object, and which."""
-    return ((manager, path) for manager, path in owned(live) if manager not in own)
 
 
 def owned(live: Json) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -11,7 +11,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._drift.declared i
 from ansible_collections.ai_aas.inference.plugins.module_utils._drift.edits import edits, was_touched
 from ansible_collections.ai_aas.inference.plugins.module_utils._drift.running import Running
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
-from ansible_collections.ai_aas.inference.plugins.module_utils._helm.identity import image_digest
+from ansible_collections.ai_aas.inference.plugins.module_utils._helm.identity import image_digest, short
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.entry import Entry
 
 Json = Mapping[str, Any]
@@ -147,7 +147,3 @@ def ready_pods(objects: Collection[Json]) -> tuple[int, int]:
     found = [each for each in objects if each["kind"] in WORKLOADS]
     ready = sum((each.get("status") or {}).get("readyReplicas") or 0 for each in found)
     return ready, sum(each["spec"].get("replicas", 1) for each in found)
-
-
-def short(digest: str) -> str:
-    return digest[:19]

@@ -127,6 +127,11 @@ def digest_of(value: object) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
+def short(digest: str) -> str:
+    """As much of a digest as people compare."""
+    return digest[:19]
+
+
 def merged(base: Json, over: Json) -> dict[str, Any]:
     """A chart's defaults under a release's values, by Helm's rules: maps deeply, and null removes."""
     result = dict(base)
