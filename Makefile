@@ -69,8 +69,7 @@ unit: setup lab-build ## Test decisions, and the chart's renderings
 	$(PYTEST) tests/unit --numprocesses auto --dist loadfile
 
 integration: setup lab-build ## Test against the real lab
-	$(PYTEST) tests/integration/main_path --numprocesses 2 --dist loadgroup
-	$(PYTEST) tests/integration --ignore tests/integration/main_path
+	$(PYTEST) tests/integration --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 molecule: setup lab-build ## Run the main path's scenario
 	$(BIN)/molecule test

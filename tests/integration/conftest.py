@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: ai_aas.inference contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab that all integration tests share: one for each checkout, apart from the developer's own."""
+"""The lab that all integration tests share: one for each checkout, apart from the developer's own.
+
+Two workers of xdist may share it (`make integration`): each file goes to one of them, and those whose
+models take the lab's few GPUs all go to the same one.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,23 @@ from tests.lab.__main__ import search_path, variables
 from tests.lab.config import Lab
 from tests.lab.paths import default_name
 
+WITH_GPUS = [
+    f"main_path/test_{name}"
+    for name in ("deploy", "download", "drain", "environment", "kills", "lock", "refusals", "rescue", "rollback")
+]
 _CLI = LabCli(os.environ.get("LAB_NAME") or f"{default_name()}-test")
+
+
+# Before xdist looks at the marks.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests have to run in the same worker. The longest group begins first."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            name = str(item.path.relative_to(here).with_suffix(""))
+            item.add_marker(pytest.mark.xdist_group("gpus" if name in WITH_GPUS else name))
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") != pytest.mark.xdist_group("gpus").mark)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,6 @@
 # SPDX-FileCopyrightText: ai_aas.inference contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A site for each test, and a record of every status that an entry is ever given.
-
-Two workers of xdist may share the lab (`--numprocesses 2 --dist loadgroup`): each file goes to one of them, and those
-whose models take GPUs all go to the same one, since the lab has few.
-"""
+"""A site for each test, and a record of every status that an entry is ever given."""
 
 from __future__ import annotations
 
@@ -12,7 +8,6 @@ import contextlib
 import os
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg2
 import pytest
@@ -37,17 +32,6 @@ WATCH = """
         FOR EACH ROW EXECUTE FUNCTION note_status();
 """
 FORGET = "DROP FUNCTION note_status() CASCADE; DROP TABLE status_history"
-WITH_GPUS = ("deploy", "download", "drain", "environment", "kills", "lock", "refusals", "rescue", "rollback")
-
-
-# Before xdist looks at the marks.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests have to run in the same worker."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            name = item.path.stem.removeprefix("test_")
-            item.add_marker(pytest.mark.xdist_group("gpus" if name in WITH_GPUS else name))
 
 
 @pytest.fixture(scope="session")
