@@ -64,12 +64,14 @@ lint: setup ## Check style, types, and Ansible's rules
 	MYPYPATH=$(VENV)/collections $(BIN)/mypy -p ansible_collections.ai_aas.inference.plugins
 	MYPYPATH=$(VENV)/collections $(BIN)/mypy tests
 	$(BIN)/ansible-lint --strict
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows extensions/pipelines/github-actions.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.gitlab-ci extensions/pipelines/gitlab-ci.yml
 
 unit: setup lab-build ## Test decisions, and the chart's renderings
 	$(PYTEST) tests/unit --numprocesses auto --dist loadfile
 
 integration: setup lab-build ## Test against the real lab
-	$(PYTEST) tests/integration --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	$(PYTEST) tests/integration --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 molecule: setup lab-build ## Run the main path's scenario
 	$(BIN)/molecule test

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.integration.lab_cli import LabCli
 from tests.lab.__main__ import search_path, variables
@@ -20,22 +21,27 @@ from tests.lab.config import Lab
 from tests.lab.paths import default_name
 
 WITH_GPUS = [
-    f"main_path/test_{name}"
+    f"tests/integration/main_path/test_{name}.py"
     for name in ("deploy", "download", "drain", "environment", "kills", "lock", "refusals", "rescue", "rollback")
 ]
 _CLI = LabCli(os.environ.get("LAB_NAME") or f"{default_name()}-test")
 
 
-# Before xdist looks at the marks.
-@pytest.hookimpl(tryfirst=True)
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests of a file run in the same worker, and so do all those with GPUs."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "gpus" if file in WITH_GPUS else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
+    return ByFile(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests have to run in the same worker. The longest group begins first."""
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here):
-            name = str(item.path.relative_to(here).with_suffix(""))
-            item.add_marker(pytest.mark.xdist_group("gpus" if name in WITH_GPUS else name))
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") != pytest.mark.xdist_group("gpus").mark)
+    """What takes longest begins first."""
+    items.sort(key=lambda item: item.nodeid.partition("::")[0] not in WITH_GPUS)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.ai_aas.inference.plugins.module_utils._awx.settings import Environment, Settings
+from ansible_collections.ai_aas.inference.plugins.module_utils._awx.settings import EVIDENCE, Environment, Settings
 
 # What a launch may not change: a template is bound to one environment, and the survey asks for the rest.
 NEVER_ASKED = (
@@ -145,9 +145,9 @@ def _workflows(settings: Settings, environment: Environment) -> Iterator[Declare
 
 
 def _steps(environment: Environment, row: Mapping[str, Any]) -> list[str]:
-    """A workflow's nodes in order: the approval, where there is one, comes before anything is changed."""
+    """A workflow's nodes in order: where a change is approved, it is shown and approved before it is made."""
     approved = row["approval"] and environment.approval
-    return [*([APPROVAL] if approved else []), *row["nodes"]]
+    return [*([EVIDENCE, APPROVAL] if approved else []), *row["nodes"]]
 
 
 def _nodes(settings: Settings, environment: Environment) -> Iterator[Declared]:
@@ -157,7 +157,10 @@ def _nodes(settings: Settings, environment: Environment) -> Iterator[Declared]:
         for step in reversed(_steps(environment, row)):
             fields: dict[str, Any] = {"unified_job_template": environment.template(step)}
             if step == APPROVAL:
-                told = f"{row['description']} In {environment.name}. Look at who asks, for which model, and why."
+                told = (
+                    f"{row['description']} In {environment.name}. The job {environment.template(EVIDENCE)} of this run"
+                    " shows what would be changed, who asks, and why."
+                )
                 timeout = environment.approval_timeout
                 fields = {"approval_node": {"name": f"Approve {workflow}", "description": told, "timeout": timeout}}
             yield Declared("workflow_node", f"{workflow} {step}", fields, detail=_place(workflow, step))
@@ -185,21 +188,24 @@ def _schedules(settings: Settings, environment: Environment) -> Iterator[Declare
 
 
 def _grants(settings: Settings) -> Iterator[Declared]:
-    """Operators launch workflows and what changes nothing, approvers approve, auditors read.
+    """Operators launch workflows and what changes nothing, approvers read the evidence and approve, auditors read.
 
     Where nothing has to be approved operators launch the single templates too.
     """
-    launched, workflows, approved = [], [], []
+    launched, workflows, approved, shown = [], [], [], []
     for environment in settings.environments:
         rows = settings.playbooks_of(environment).items()
         launched += [environment.template(name) for name, row in rows if row["operators"] or not environment.approval]
         for verb, row in settings.workflows_of(environment).items():
             workflows.append(environment.workflow(verb))
-            approved += [environment.workflow(verb)] if APPROVAL in _steps(environment, row) else []
+            if APPROVAL in _steps(environment, row):
+                approved.append(environment.workflow(verb))
+                shown.append(environment.template(EVIDENCE))
     for team, role, resources, names in (
         ("operator", "execute", "job_templates", launched),
         ("operator", "execute", "workflows", workflows),
         ("approver", "approval", "workflows", approved),
+        ("approver", "read", "job_templates", list(dict.fromkeys(shown))),
         ("auditor", "auditor", "organizations", [settings.organization]),
     ):
         if names:

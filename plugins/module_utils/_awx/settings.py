@@ -14,6 +14,9 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._errors import In
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
 Row = Mapping[str, Any]
 
+# The playbook that shows what is to be approved.
+EVIDENCE = "evidence"
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -92,6 +95,12 @@ def settings_from(data: Mapping[str, Any]) -> Settings:
         _require(data["project"], "scm_url", "awx_project_scm_url", "The jobs' playbooks and inventories come from it.")
     _require(data["execution_environment"], "image", "awx_execution_environment_image", "Jobs run in it.")
     environments = [_environment(row, data, index == 0) for index, row in enumerate(data["environments"])]
+    if any(each.approval for each in environments):
+        _require(data, "controller_host", "awx_controller_host", "Where changes are approved, jobs ask it who did.")
+        if EVIDENCE not in data["playbooks"]:
+            raise InvalidInputError(
+                f"awx_playbooks lacks {EVIDENCE}", "changes are approved", "Add it: it shows what is to be approved."
+            )
     _refuse_twice("environment", [each.name for each in environments])
     _refuse_unknown("playbook", data["playbooks"], data["templates"])
     rows = {name: value for name, value in data.items() if name in Settings.__dataclass_fields__}
@@ -109,15 +118,16 @@ def _environment(row: Row, data: Row, first: bool) -> Environment:
         raise InvalidInputError(
             f"Invalid environment {name!r}", "it becomes part of names", "Use small letters, digits and hyphens."
         )
-    kinds = row.get("credentials", list(data["credential_types"]))
-    _refuse_unknown(f"credential of {name}", kinds, data["credential_types"])
+    kinds, approval = data["credential_types"], bool(row.get("approval", False))
+    _refuse_unknown(f"credential of {name}", row.get("credentials", []), kinds)
+    wanted = row.get("credentials", [kind for kind in kinds if not kinds[kind].get("approval")])
     schedules = {**data["schedules"], **row.get("schedules", {})}
     return Environment(
         name=name,
-        approval=bool(row.get("approval", False)),
+        approval=approval,
         approval_timeout=int(row.get("approval_timeout", data["approval_timeout"])),
         inventory=row.get("inventory", f"inventories/{name}/hosts.yml"),
-        credentials=kinds,
+        credentials=[kind for kind in kinds if kind in wanted or (approval and kinds[kind].get("approval"))],
         schedules={playbook: rrule for playbook, rrule in schedules.items() if rrule},
         first=first,
     )

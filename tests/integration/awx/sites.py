@@ -18,8 +18,8 @@ from tests.awx.server import ADMINISTRATOR, Awx
 
 PLAYBOOKS = ("deploy", "deregister", "disable", "enable", "health", "list", "register", "rollback", "verify")
 # Those of later versions too, so that every row of the tables is used.
-ALL_PLAYBOOKS = (*PLAYBOOKS, "promote", "drift")
-SECRETS = {kind: f"the-secret-{kind}-value" for kind in ("database", "kubeconfig", "cache", "hub")}
+ALL_PLAYBOOKS = (*PLAYBOOKS, "promote", "drift", "evidence")
+SECRETS = {kind: f"the-secret-{kind}-value" for kind in ("database", "kubeconfig", "cache", "hub", "controller")}
 ENVIRONMENTS: list[dict[str, Any]] = [
     {"name": "development"},
     {"name": "staging", "approval": True},

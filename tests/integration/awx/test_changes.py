@@ -13,7 +13,7 @@ STAGING: dict[str, Any] = {"name": "staging", "approval": True, "credentials": [
 PRODUCTION: dict[str, Any] = {"name": "production", "credentials": ["database"]}
 DATA: dict[str, Any] = {
     "awx_environments": [STAGING, PRODUCTION],
-    "awx_playbooks": ["deploy", "verify"],
+    "awx_playbooks": ["deploy", "verify", "evidence"],
     "awx_schedules": {},
 }
 

@@ -15,7 +15,7 @@ from tests.integration.awx.sites import content
 # Few objects, of each kind, with an approval.
 SMALL: dict[str, Any] = {
     "awx_environments": [{"name": "staging", "approval": True, "credentials": ["database"]}],
-    "awx_playbooks": ["deploy", "verify"],
+    "awx_playbooks": ["deploy", "verify", "evidence"],
 }
 # A soak cuts off after each write, otherwise after every few.
 WRITES = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "soak" else 6

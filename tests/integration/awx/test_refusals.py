@@ -23,7 +23,7 @@ DATA: dict[str, Any] = {
     [
         ({"awx_project_scm_url": ""}, "awx_project_scm_url is not set. Set it."),
         ({"awx_execution_environment_image": ""}, "awx_execution_environment_image is not set. Set it."),
-        ({"awx_playbooks": ["destroy"]}, "Unknown playbook: destroy. Known are: deploy,"),
+        ({"awx_playbooks": ["destroy"]}, "Unknown playbook: destroy. Known are: evidence,"),
         ({"awx_secrets": {}}, "no value is given: awx_secrets.lab.database. Nothing was changed."),
         ({"awx_environments": [{"approval": True}]}, "missing required arguments: name found in awx_environments"),
     ],

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,12 +54,50 @@ def place(site: Site, request: pytest.FixtureRequest) -> Iterator[Site]:
         own.execute("DELETE FROM model_registry_entries WHERE model_name = %s", MODEL)
 
 
+def stated(_place: Site, identity: str) -> list[str]:
+    return ["-e", json.dumps({"approval_identity": identity, "approval_reason": "reviewed by the team"})]
+
+
+def signed(place: Site, identity: str) -> list[str]:
+    """With a key that was made for it."""
+    home, keyring = place.folder / "gpg", place.folder / "approvers.gpg"
+    home.mkdir(mode=0o700)
+    gpg = ["gpg", "--batch", "--quiet", "--homedir", str(home), "--pinentry-mode", "loopback", "--passphrase", ""]
+    said = {"environment": place.environment, "identities": {MODEL: identity}, "reason": "reviewed by the team"}
+    (place.folder / "change.json").write_text(json.dumps(said))
+    try:
+        for words in (
+            ["--quick-generate-key", "bob", "ed25519", "sign", "never"],
+            ["--export", "--output", str(keyring)],
+            ["--clear-sign", str(place.folder / "change.json")],
+        ):
+            subprocess.run([*gpg, *words], check=True)
+    finally:
+        subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "gpg-agent"], check=True)
+    group = {place.environment: {"vars": {"environment_approval_keyring": str(keyring)}}}
+    (place.folder / "keyring.yml").write_text(json.dumps(group))
+    return ["-i", str(place.folder / "keyring.yml"), "-e", f"approval_file={place.folder}/change.json.asc"]
+
+
+def nothing(_place: Site, _identity: str) -> list[str]:
+    return []
+
+
+APPROVALS = {"development": nothing, "staging": stated, "production": signed}
 PLACES = [("development", "system"), ("staging", "staging"), ("production", "production")]
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda each: each[0], indirect=True)
-def test_an_environment_is_deployed_with_its_inventory_alone(place: Site) -> None:
-    play = place.succeed("deploy", inventory=CHART.parents[1] / "inventories" / place.environment)
+def test_an_environment_is_deployed_with_its_inventory_and_what_it_wants_of_approvals(place: Site) -> None:
+    inventory = CHART.parents[1] / "inventories" / place.environment
+    shown = place.folder / "evidence.json"
+    place.succeed("evidence", "-e", f"vllm_evidence_file={shown}", inventory=inventory)
+    assert place.releases() == {}
+    identity = json.loads(shown.read_text())["identity"]
+    flags = APPROVALS[place.environment](place, identity)
+    if flags:
+        assert "The change is not approved" in place.fail("deploy", inventory=inventory).failure(MODEL)
+    play = place.succeed("deploy", *flags, inventory=inventory)
     assert play.result(MODEL, "Ask the router")["route"] == "served"
     (row,) = place.execute(
         "SELECT deployment_environment, deployment_namespace FROM model_registry_entries WHERE model_name = %s", MODEL

@@ -30,7 +30,8 @@ class Stages(NamedTuple):
         """Declare the model in the second environment as it was verified in the first, but for these values."""
         own = {"model": {"revision": COMMIT, "servedNames": [self.model]}, "image": {"digest": self.digest}}
         name = self.target.model("one", merged(own, {"replicas": 2}, values or {}), vllm_served_name=self.model)
-        self.target.hosts[name] |= {"environment_source_kubeconfig": self.source.lab.env["KUBECONFIG"]}
+        own = {"environment_source_kubeconfig": self.source.lab.env["KUBECONFIG"], "environment_approval": "none"}
+        self.target.hosts[name] |= own
         self.target.write_inventory()
 
     @property

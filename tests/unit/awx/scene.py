@@ -25,7 +25,7 @@ ROWS: list[dict[str, Any]] = [
 ]
 SETTINGS = settings(environments=ROWS, notifications=[CHAT])
 DECLARED = declare(SETTINGS)
-SECRETS = {row["name"]: dict.fromkeys(("database", "kubeconfig", "cache", "hub"), "s") for row in ROWS}
+SECRETS = {row["name"]: dict.fromkeys(("database", "kubeconfig", "cache", "hub", "controller"), "s") for row in ROWS}
 CONVERGED = build(DECLARED)
 
 

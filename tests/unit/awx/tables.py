@@ -13,7 +13,10 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._awx.settings imp
 CHECKOUT = Path(__file__).parents[3]
 ROLE = CHECKOUT / "roles" / "awx"
 ALL_PLAYBOOKS = ["deploy", "deregister", "disable", "enable", "health", "list", "promote", "register", "rollback"]
-ALL_PLAYBOOKS += ["verify", "drift", "status", "retire", "environment", "slo"]
+ALL_PLAYBOOKS += ["evidence", "verify", "drift", "status", "retire", "environment", "slo"]
+
+
+CONTROLLER = "https://awx.example.com"
 
 
 class _Loader(yaml.SafeLoader):
@@ -44,7 +47,8 @@ def data(**changes: Any) -> dict[str, Any]:
         "environments": defaults["awx_environments"],
         "playbooks": ALL_PLAYBOOKS,
         "playbook_folder": "playbooks/",
-        "credential_types": tables["awx_credential_types"],
+        "credential_types": _credential_types(tables["awx_credential_types"]),
+        "controller_host": CONTROLLER,
         "questions": tables["awx_questions"],
         "templates": tables["awx_templates"],
         "workflows": tables["awx_workflows"],
@@ -58,6 +62,14 @@ def data(**changes: Any) -> dict[str, Any]:
         },
         **changes,
     }
+
+
+def _credential_types(rows: dict[str, Any]) -> dict[str, Any]:
+    """With the one template in them that is not AWX's own, resolved."""
+    injectors = rows["controller"]["injectors"]
+    assert injectors["env"]["CONTROLLER_HOST"] == "{{ awx_controller_host }}"
+    resolved = {"env": {**injectors["env"], "CONTROLLER_HOST": CONTROLLER}}
+    return {**rows, "controller": {**rows["controller"], "injectors": resolved}}
 
 
 def settings(**changes: Any) -> Settings:

@@ -6,10 +6,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,61 +18,11 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._awx.signed impor
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.identity import digest_of
 
-IDENTITY = "sha256:" + "ab" * 32
-NODES = "/api/v2/workflow_jobs/7/workflow_nodes/"
-DOCUMENTS: dict[str, Any] = {
-    "/api/v2/workflow_jobs/7/": {"id": 7, "launched_by": {"id": 1, "name": "alice", "type": "user"}},
-    NODES: {
-        "next": f"{NODES}?page=2",
-        "results": [
-            {"summary_fields": {"job": {"id": 11, "type": "job", "status": "successful"}}},
-            {"summary_fields": {"job": {"id": 12, "type": "workflow_approval", "status": "successful"}}},
-        ],
-    },
-    f"{NODES}?page=2": {
-        "next": None,
-        "results": [
-            {"summary_fields": {"job": {"id": 13, "type": "job", "status": "running"}}},
-            {"summary_fields": {}},
-        ],
-    },
-    "/api/v2/jobs/11/": {"finished": "2026-11-01T10:00:00Z", "artifacts": {"inference_evidence": {"m": IDENTITY}}},
-    "/api/v2/workflow_approvals/12/": {
-        "name": "approve",
-        "status": "successful",
-        "timed_out": False,
-        "finished": "2026-11-01T11:00:00Z",
-        "summary_fields": {"approved_or_denied_by": {"id": 2, "username": "bob"}},
-    },
-}
+from tests.awx.workflow_run import APPROVAL, IDENTITY, JOB, NODES, RUN, Answers
 
 
-class Answers:
-    """A controller that answers with these documents, or with other statuses and bodies where a test says so."""
-
-    def __init__(self) -> None:
-        self.special: dict[str, tuple[int, bytes]] = {}
-        self.tokens: set[str | None] = set()
-        answers = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                answers.tokens.add(self.headers.get("Authorization"))
-                missing = (
-                    (404, b"{}") if self.path not in DOCUMENTS else (200, json.dumps(DOCUMENTS[self.path]).encode())
-                )
-                status, body = answers.special.get(self.path, missing)
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_words: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        self.controller = Controller(f"http://127.0.0.1:{self.server.server_address[1]}/", "s3cret")
+def controller(answers: Answers) -> Controller:
+    return Controller(answers.url, "s3cret")
 
 
 @pytest.fixture
@@ -83,12 +31,11 @@ def answers() -> Iterator[Answers]:
     try:
         yield own
     finally:
-        own.server.shutdown()
-        own.server.server_close()
+        own.close()
 
 
 def test_a_run_is_read_with_its_approvals_and_its_evidence(answers: Answers) -> None:
-    run = answers.controller.run(7)
+    run = controller(answers).run(7)
     assert run.launched_by is not None
     assert run.launched_by.name == "alice"
     (approval,) = run.approvals
@@ -101,12 +48,12 @@ def test_a_run_is_read_with_its_approvals_and_its_evidence(answers: Answers) -> 
 @pytest.mark.parametrize(
     ("path", "answer", "why"),
     [
-        ("/api/v2/workflow_jobs/7/", (401, b"{}"), "does not know the token"),
-        ("/api/v2/workflow_jobs/7/", (403, b"{}"), "answers with 403. .* needs the role Read"),
-        ("/api/v2/workflow_jobs/7/", (404, b"{}"), "answers with 404. .* needs the role Read"),
+        (RUN, (401, b"{}"), "does not know the token"),
+        (RUN, (403, b"{}"), "answers with 403. .* needs the role Read"),
+        (RUN, (404, b"{}"), "answers with 404. .* needs the role Read"),
         (NODES, (403, b"{}"), "workflow_nodes/ answers with 403"),
-        ("/api/v2/workflow_approvals/12/", (403, b"{}"), "workflow_approvals/12/ answers with 403"),
-        ("/api/v2/jobs/11/", (404, b"{}"), "jobs/11/ answers with 404"),
+        (APPROVAL, (403, b"{}"), "workflow_approvals/12/ answers with 403"),
+        (JOB, (404, b"{}"), "jobs/11/ answers with 404"),
         (NODES, (500, b"{}"), "answers with 500"),
         (NODES, (302, b"{}"), "answers with 302"),
         (NODES, (200, b"<html>"), "does not answer with JSON"),
@@ -117,14 +64,14 @@ def test_a_run_is_read_with_its_approvals_and_its_evidence(answers: Answers) -> 
 def test_what_is_not_answered_is_not_approved(answers: Answers, path: str, answer: tuple[int, bytes], why: str) -> None:
     answers.special[path] = answer
     with pytest.raises(InferenceError, match=f"^The approval cannot be seen: .*{why}") as caught:
-        answers.controller.run(7)
+        controller(answers).run(7)
     assert "s3cret" not in caught.value.message
 
 
 def test_a_controller_that_is_not_there_approves_nothing(answers: Answers) -> None:
     answers.server.server_close()
     with pytest.raises(InferenceError, match="cannot be reached"):
-        answers.controller.run(7)
+        controller(answers).run(7)
 
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -252,14 +199,11 @@ def test_which_approval_is_needed(given: dict[str, Any], how: str) -> None:
 
 
 def test_a_workflow_is_asked_for_and_its_evidence_counts(answers: Answers) -> None:
-    params = {**PARAMS, "workflow_job": 7, "controller_host": answers.controller.url, "controller_token": "t"}
-    finished = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
-    approved = json.dumps({**DOCUMENTS["/api/v2/workflow_approvals/12/"], "finished": finished}).encode()
-    answers.special["/api/v2/workflow_approvals/12/"] = 200, approved
+    params = {**PARAMS, "workflow_job": 7, "controller_host": answers.url, "controller_token": "t"}
+    answers.approve(datetime.now(UTC) - timedelta(hours=1))
     with pytest.raises(InferenceError, match="is not what was approved"):
         approval(params, execute)
-    shown = {**DOCUMENTS["/api/v2/jobs/11/"], "artifacts": {"inference_evidence": {"m": HASH}}}
-    answers.special["/api/v2/jobs/11/"] = 200, json.dumps(shown).encode()
+    answers.show({"inference_evidence": {"m": HASH}}, datetime.now(UTC) - timedelta(hours=2))
     result = approval(params, execute)
     assert (result["how"], result["launched_by"], result["approved_by"]) == ("workflow", "alice", "bob")
 

@@ -28,7 +28,7 @@ def of(kind: str) -> list[Declared]:
 
 def playbooks() -> set[str]:
     """All but the one that sets AWX up."""
-    return {path.stem for path in (CHECKOUT / "playbooks").glob("*.yml")} - {"awx"}
+    return {path.stem for path in (CHECKOUT / "playbooks").glob("*.yml")} - {"awx", "request"}
 
 
 def surveys() -> list[Any]:
@@ -125,11 +125,11 @@ def steps(workflow: str) -> list[str]:
     ("workflow", "expected"),
     [
         ("deploy-development", ["deploy", "verify"]),
-        ("deploy-staging", ["approve", "deploy", "verify"]),
-        ("deploy-production", ["approve", "deploy", "verify"]),
+        ("deploy-staging", ["evidence", "approve", "deploy", "verify"]),
+        ("deploy-production", ["evidence", "approve", "deploy", "verify"]),
         ("promote-development", []),
-        ("promote-staging", ["approve", "promote", "verify"]),
-        ("promote-production", ["approve", "promote", "verify"]),
+        ("promote-staging", ["evidence", "approve", "promote", "verify"]),
+        ("promote-production", ["evidence", "approve", "promote", "verify"]),
         ("rollback-production", ["rollback", "verify"]),
         ("disable-production", ["disable"]),
     ],
@@ -146,15 +146,16 @@ def test_operators_launch_no_change_that_is_approved_by_itself() -> None:
     }
     assert {name for name in launched if name.endswith("-production")} == {
         *("job-list-production", "job-verify-production", "job-drift-production", "job-status-production"),
-        "job-slo-production",
+        *("job-slo-production", "job-evidence-production"),
     }
 
 
-def test_approvers_approve_and_nothing_else() -> None:
+def test_approvers_read_the_evidence_and_approve_and_nothing_else() -> None:
     grants = [each.fields for each in of("grant") if each.fields["team"] == "Approvers"]
     workflows = [f"{verb}-{where}" for where in ("staging", "production") for verb in ("deploy", "promote")]
     assert [(grant["role"], grant["resources"], sorted(grant["names"])) for grant in grants] == [
-        ("approval", "workflows", sorted(workflows))
+        ("approval", "workflows", sorted(workflows)),
+        ("read", "job_templates", ["job-evidence-production", "job-evidence-staging"]),
     ]
 
 
@@ -201,7 +202,9 @@ def test_every_declared_field_is_written() -> None:
         ({"environments": [{"name": "a"}, {"name": "a"}]}, "Declared twice as environment: a"),
         ({"environments": [{"name": "Not valid"}]}, "Invalid environment 'Not valid'"),
         ({"environments": [{"name": "a", "credentials": ["card"]}]}, "Unknown credential of a: card"),
-        ({"playbooks": ["deploy", "destroy"]}, "Unknown playbook: destroy"),
+        ({"playbooks": ["deploy", "evidence", "destroy"]}, "Unknown playbook: destroy"),
+        ({"playbooks": ["deploy"]}, "awx_playbooks lacks evidence"),
+        ({"controller_host": ""}, "awx_controller_host is not set"),
     ],
 )
 def test_refused(changes: dict[str, Any], message: str) -> None:
@@ -213,6 +216,13 @@ def test_a_schedule_can_be_left_out_of_one_environment() -> None:
     rows = [{"name": "lab", "schedules": {"health": ""}}, {"name": "staging"}]
     made = [each.name for each in declare(settings(environments=rows)) if each.kind == "schedule"]
     assert made == ["drift-lab", "health-staging", "drift-staging"]
+
+
+def test_a_token_for_approvals_is_there_where_changes_are_approved() -> None:
+    rows = [{"name": "a"}, {"name": "b", "approval": True}, {"name": "c", "approval": True, "credentials": ["hub"]}]
+    made = {each.name for each in declare(settings(environments=rows)) if each.kind == "credential"}
+    assert {name for name in made if "controller" in name} == {"inference-controller-b", "inference-controller-c"}
+    assert {name for name in made if name.endswith("-c")} == {"inference-controller-c", "inference-hub-c"}
 
 
 def test_a_project_that_is_filled_by_hand_needs_no_url() -> None:

@@ -4,7 +4,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,3 +59,33 @@ def test_documents_name_the_same_versions(name: str) -> None:
     words = re.findall(r"(?:==|version: |HELM_VERSION=v|inference:)(\d+\.[\d.]+\d)", (CHECKOUT / name).read_text())
     assert words
     assert [word for word in words if word not in text] == []
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ansible-builder makes of the definition, for a container runtime to build."""
+    folder = tmp_path_factory.mktemp("builder")
+    shutil.copy(CHECKOUT / "execution-environment.yml", folder)
+    (folder / ARCHIVE).touch()
+    words = [str(Path(sys.executable).parent / "ansible-builder"), "create", "--output-filename", "Containerfile"]
+    ended = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return folder / "context"
+
+
+def test_the_builder_takes_it_with_our_collection(context: Path) -> None:
+    assert (context / "_build" / "collections" / ARCHIVE).exists()
+    galaxy = yaml.safe_load((context / "_build" / "requirements.yml").read_text())
+    assert galaxy == DEPENDENCIES["galaxy"]
+    assert (context / "_build" / "requirements.txt").read_text().split() == DEPENDENCIES["python"]
+
+
+def test_the_lines_that_are_ours_are_clean(context: Path) -> None:
+    """By hadolint; the builder's own lines are not ours to change."""
+    file = context / "Containerfile"
+    words = [str(Path(sys.executable).parent / "hadolint"), "--no-fail", "--format", "json", str(file)]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    lines, ours = file.read_text().splitlines(), BUILD["additional_build_steps"]["append_final"]
+    found = [each for each in json.loads(ended.stdout) if lines[each["line"] - 1] in ours]
+    assert set(ours) <= set(lines)
+    assert found == []

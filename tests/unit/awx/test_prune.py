@@ -43,7 +43,8 @@ class TestPrune:
         rows = [ROWS[0], {"name": "staging"}]
         removed = self.pruned(awx, environments=rows)
         assert [name for kind, name in removed if kind == "workflow_node"] == [
-            *("deploy-staging approve", "promote-staging approve")
+            *("deploy-staging approve", "deploy-staging evidence"),
+            *("promote-staging approve", "promote-staging evidence"),
         ]
         assert ("grant", "Approvers approval deploy-staging") in removed
 
