@@ -15,7 +15,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup requirements lab-build lab-up lab-down lab-status lab-env demo \
-	test lint unit integration molecule sanity soak bench
+	test lint unit integration molecule sanity soak bench bench-quick
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
@@ -87,3 +87,10 @@ bench: setup lab-build ## Time the modules beside what people use without them, 
 	$(BIN)/python -m tests.benchmarks.readiness
 	$(BIN)/python -m tests.benchmarks.health
 	$(BIN)/python -m tests.benchmarks.drift
+	$(BIN)/python -m tests.benchmarks.deploying
+	$(BIN)/python -m tests.benchmarks.propagation
+	$(BIN)/python -m tests.benchmarks.page
+
+bench-quick: setup lab-build ## Three rounds of the smallest sizes, under 3 minutes; the page is left alone
+	BENCH_RESULTS=$$(mktemp -d) $(BIN)/python -m tests.benchmarks.registry --rounds 3 --bulk-rounds 3 --bulk 1
+	BENCH_RESULTS=$$(mktemp -d) $(BIN)/python -m tests.benchmarks.propagation --rounds 3 --rollback-rounds 0 --sql-rounds 0

@@ -13,7 +13,6 @@ import base64
 import gzip
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,7 @@ import yaml
 from ansible_collections.ai_aas.inference.plugins.module_utils._registry.ddl import CREATE
 from ansible_collections.ai_aas.inference.plugins.modules import model_drift
 
+from tests.benchmarks.figures import Figures
 from tests.integration.lab.conftest import wait_for_service_account
 from tests.integration.lab_cli import LabCli
 from tests.lab.__main__ import search_path, variables
@@ -37,6 +37,7 @@ from tests.lab.paths import default_name
 
 Json = dict[str, Any]
 
+FIGURES = Figures("drift", "A look at the drift of many models")
 MODELS, REFERENCE, ROUNDS, EDITED = 500, 50, 5, 3
 NAMESPACE, PATTERN = "bench-drift", "m-0000"
 CHART = Path(__file__).parents[2] / "charts" / "vllm-deployment"
@@ -71,19 +72,19 @@ def main() -> int:
             looks.append(look(env, Path(folder), names))
             scripts.append(script(env, some))
         assert all(not run.result["drifted"] for run in looks), looks[0].result["differences_table"][:5]
-        what = f"of a look at {options.models} models"
-        report(f"seconds {what}", [run.seconds for run in looks], "<= 10")
+        scaled = [one * options.models / len(some) for one in scripts]
+        what = f"a look at {options.models} models"
+        FIGURES.compare(f"{what}, beside `helm status` and a SELECT for each", [run.seconds for run in looks], scaled)
+        FIGURES.add(what, [run.seconds for run in looks], "<= 10 s")
         for step in looks[0].result["timings"]:
-            report(f"seconds of its step {step}", [run.result["timings"][step] for run in looks])
-        report(f"megabytes {what}", [run.megabytes for run in looks])
-        report(f"seconds of `helm status` and a SELECT for each of {len(some)} models", scripts)
-        ratios = [run.seconds / one * len(some) / options.models for run, one in zip(looks, scripts, strict=True)]
-        report("time for a model, as a share of those two commands'", ratios)
+            FIGURES.add(f"its step {step}", [run.result["timings"][step] for run in looks])
+        FIGURES.add(f"peak memory of {what}", [run.megabytes for run in looks], unit="MB")
         for name in names[:EDITED]:
             body = {"spec": {"revisionHistoryLimit": 3}}
             api.request("PATCH", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{name}-vllm-deployment", body)
         edited = look(env, Path(folder), names)
         assert edited.result["counts"]["differing"] == EDITED, edited.result["counts"]
+    FIGURES.save()
     return 0
 
 
@@ -191,12 +192,6 @@ def script(env: dict[str, str], names: Sequence[str]) -> float:
         with psycopg2.connect(env["DATABASE_URL"]) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT deployment_status FROM model_registry_entries WHERE model_name = %s", [name])
     return time.monotonic() - begin
-
-
-def report(what: str, values: Sequence[float], goal: str = "") -> None:
-    ordered = sorted(values)
-    spread = f"{statistics.median(ordered):.3g} ({ordered[0]:.3g} to {ordered[-1]:.3g})"
-    print(f"{what}: {spread}, {len(ordered)} rounds{f'; goal {goal}' if goal else ''}", flush=True)
 
 
 if __name__ == "__main__":

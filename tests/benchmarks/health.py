@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,12 +23,14 @@ from typing import Any, NamedTuple
 
 from ansible_collections.ai_aas.inference.plugins.modules import model_registry_health
 
+from tests.benchmarks.figures import Figures
 from tests.integration.health.fleet import Fleet, running
 from tests.integration.health.scene import Scene
 from tests.integration.registry.conftest import ADMIN_PASSWORD, Registry, Server
 from tests.lab import state, stores
 from tests.lab.process import free_ports
 
+FIGURES = Figures("health", "A health sweep over many models")
 MODELS = 1000
 HUNG = 50
 ROUNDS = 5
@@ -56,18 +57,19 @@ def main() -> int:
         healthy = [sweep(scene) for _unused in range(options.rounds)]
         assert all(run.result["healthy"] == options.models for run in healthy)
         rates = [options.models / run.result["timings"]["sweep"] for run in healthy]
-        report("healthy models a second, claimed, asked and written", rates, ">= 500")
-        report("seconds of the whole module", [run.seconds for run in healthy])
-        report("seconds of its writes", [run.result["timings"]["write"] for run in healthy])
+        FIGURES.add("healthy models a second, claimed, asked and written", rates, ">= 500 1/s", "1/s")
+        FIGURES.add("the whole module", [run.seconds for run in healthy])
+        FIGURES.add("its writes", [run.result["timings"]["write"] for run in healthy])
         models = sorted(scene.statuses())
         fleet.behave(dict.fromkeys(models[:: options.models // HUNG], "hung"))
         hung = [sweep(scene, failures=1000) for _unused in range(options.rounds)]
         assert all(run.result["failing"] == HUNG for run in hung)
         what = f"of {options.models} with {HUNG} hung, timeout {TIMEOUT:g} s"
-        report(f"seconds {what}", [run.result["timings"]["sweep"] for run in hung], "< 10")
+        FIGURES.add(f"a sweep {what}", [run.result["timings"]["sweep"] for run in hung], "< 10 s")
         others = options.models - HUNG
-        report(f"seconds until the {others} others are written", [moment(run, others) for run in hung])
-        report("megabytes of the process at most", [run.megabytes for run in healthy + hung], "< 200")
+        FIGURES.add(f"until the {others} others are written", [moment(run, others) for run in hung])
+        FIGURES.add("peak memory of the process", [run.megabytes for run in healthy + hung], "< 200 MB", "MB")
+    FIGURES.save()
     return 0
 
 
@@ -123,12 +125,6 @@ def count_rows(scene: Scene, begin: float, ended: threading.Event, written: list
 def moment(run: Run, count: int) -> float:
     """Seconds from the start of the process until so many rows were written."""
     return next(seconds for seconds, rows in run.written if rows >= count)
-
-
-def report(what: str, values: Sequence[float], goal: str = "") -> None:
-    ordered = sorted(values)
-    spread = f"{statistics.median(ordered):.1f} ({ordered[0]:.1f} to {ordered[-1]:.1f})"
-    print(f"{what}: {spread}, {len(ordered)} rounds{f'; goal {goal}' if goal else ''}", flush=True)
 
 
 if __name__ == "__main__":

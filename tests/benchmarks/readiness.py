@@ -8,10 +8,8 @@ The moments that it is measured from are seen by a watch and by questions of the
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import random
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.figures import Figures
 from tests.benchmarks.registry import finish as finish_play
 from tests.benchmarks.registry import play
 from tests.benchmarks.registry import start as start_play
@@ -29,6 +28,7 @@ from tests.integration.readiness.deployments import MODEL, container, document, 
 from tests.integration.readiness.measured import Measured, finish, measured, waiting
 from tests.lab.process import free_ports
 
+FIGURES = Figures("readiness", "How soon it is known that a model generates, or never will")
 ROUNDS = 20
 TASK_ROUNDS = 8
 FAULT_ROUNDS = 5
@@ -59,7 +59,6 @@ def main() -> int:
     parser.add_argument("--fault-rounds", type=int, default=FAULT_ROUNDS, help="of each mistake")
     parser.add_argument("--many", type=int, default=MANY, help="releases in one process")
     options = parser.parse_args()
-    print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}", flush=True)
     urls(options.rounds)
     url_tasks(options.task_rounds)
     with laboratory() as bench:
@@ -67,7 +66,7 @@ def main() -> int:
         release_tasks(bench, options.task_rounds)
         mistakes(bench, options.fault_rounds)
         many(bench, options.many)
-    print(f"load average {os.getloadavg()[0]:.1f}", flush=True)
+    FIGURES.save()
     return 0
 
 
@@ -81,8 +80,8 @@ def urls(rounds: int) -> None:
             moment = able(port)
             found.append(finished(process))
         lags += [found[-1].end - moment] if found[-1].begin < moment else []
-    report("url: able to answer -> wait_until_ready returned", lags, "p95 <= 0.3 s")
-    report("url: peak memory of one wait", [each.megabytes for each in found], "<= 100 MB", "MB")
+    FIGURES.add("url: able to answer -> wait_until_ready returned", lags, "p95 <= 0.3 s")
+    FIGURES.add("url: peak memory of one wait", [each.megabytes for each in found], "<= 100 MB", "MB")
 
 
 def url_tasks(rounds: int) -> None:
@@ -99,8 +98,8 @@ def url_tasks(rounds: int) -> None:
         with Starter(Path(folder), ports, loads) as starter:
             results = [each for each in play(os.environ, tasks) if each["name"] != "begin"]
             lags = [end_of(each) - starter.moments[number] for number, each in enumerate(results)]
-    report("url: able to answer -> task vllm_ready ended", lags[::2])
-    report(f"url: able to answer -> task uri (delay {DELAY}) ended", lags[1::2])
+    FIGURES.add("url: able to answer -> task vllm_ready ended", lags[::2])
+    FIGURES.add(f"url: able to answer -> task uri (delay {DELAY}) ended", lags[1::2])
 
 
 def releases(bench: Bench, rounds: int) -> None:
@@ -119,12 +118,12 @@ def releases(bench: Bench, rounds: int) -> None:
             lags.append(found.end - ready)
             own.append(available - ready)
             rest.append(found.end - max(ready, available))
-    report("release: pod Ready -> wait_until_ready returned, by port_forward", lags, "p95 <= 0.5 s")
-    report("release: the Deployment's own lag, pod Ready -> available", own)
-    report("release: both -> wait_until_ready returned", rest)
-    report("release: peak memory of one wait", memory, "<= 100 MB", "MB")
+    FIGURES.add("release: pod Ready -> wait_until_ready returned, by port_forward", lags, "p95 <= 0.5 s")
+    FIGURES.add("release: the Deployment's own lag, pod Ready -> available", own)
+    FIGURES.add("release: both -> wait_until_ready returned", rest)
+    FIGURES.add("release: peak memory of one wait", memory, "<= 100 MB", "MB")
     module = measured(bench.deployments.parameters(loaded(bench), timeout=PATIENCE), "module")
-    report("release: peak memory of the module itself", [module.megabytes], "<= 100 MB", "MB")
+    FIGURES.add("release: peak memory of the module itself", [module.megabytes], "<= 100 MB", "MB")
 
 
 def loaded(bench: Bench) -> str:
@@ -149,8 +148,8 @@ def release_tasks(bench: Bench, rounds: int) -> None:
     for name in names:
         bench.deployments.delete(name)
     lags = differences([end_of(each) for each in results], moments)
-    report("release: pod Ready -> task vllm_ready ended, after helm", lags[::2])
-    report(f"release: pod Ready -> task uri (delay {DELAY}) ended, after helm's wait", lags[1::2])
+    FIGURES.add("release: pod Ready -> task vllm_ready ended, after helm", lags[::2])
+    FIGURES.add(f"release: pod Ready -> task uri (delay {DELAY}) ended, after helm's wait", lags[1::2])
 
 
 def watched(
@@ -175,9 +174,9 @@ def mistakes(bench: Bench, rounds: int) -> None:
     everything: Seconds = []
     for reason, (mistaken, model) in MISTAKES.items():
         lags = [mistake(bench, f"{reason.replace('_', '-')}-{number}", mistaken, model) for number in range(rounds)]
-        report(f"fault {reason}: visible in the API -> wait_until_ready failed", lags)
+        FIGURES.add(f"fault {reason}: visible in the API -> wait_until_ready failed", lags)
         everything += lags
-    report("faults of all kinds: visible in the API -> wait_until_ready failed", everything, "p95 <= 3 s")
+    FIGURES.add("faults of all kinds: visible in the API -> wait_until_ready failed", everything, "p95 <= 3 s")
 
 
 def mistake(bench: Bench, name: str, mistaken: dict[str, Any], model: str) -> float:
@@ -216,12 +215,12 @@ def many(bench: Bench, count: int) -> None:
     seconds = [each["seconds"] for each in found.result["releases"]]
     detected = [found.end - max(seconds) + one for one in seconds]
     print(f"{count} releases became ready within {max(ready) - min(ready):.1f} s")
-    report(f"{count} releases in one process: pod Ready -> detected", differences(detected, ready), "p95 <= 1.5 s")
-    report(f"{count} releases: the Deployments' own lag, pod Ready -> available", differences(available, ready))
+    FIGURES.add(f"{count} releases in one process: pod Ready -> detected", differences(detected, ready), "p95 <= 1.5 s")
+    FIGURES.add(f"{count} releases: the Deployments' own lag, pod Ready -> available", differences(available, ready))
     both = [max(pair) for pair in zip(ready, available, strict=True)]
-    report(f"{count} releases: both -> detected", differences(detected, both))
+    FIGURES.add(f"{count} releases: both -> detected", differences(detected, both))
     print(f"{count} releases: {found.core_seconds:.1f} s of a core in {found.seconds:.1f} s")
-    report(f"{count} releases: peak memory of the process", [found.megabytes], "<= 150 MB", "MB")
+    FIGURES.add(f"{count} releases: peak memory of the process", [found.megabytes], "<= 150 MB", "MB")
 
 
 def differences(later: Seconds, earlier: Seconds) -> Seconds:
@@ -233,17 +232,6 @@ def finished(process: subprocess.Popen[str], seconds: float = PATIENCE) -> Measu
     found = finish(process, seconds)
     assert found.result["ready"], found.result
     return found
-
-
-def report(what: str, values: Sequence[float], goal: str = "", unit: str = "s") -> None:
-    """A line for a figure."""
-    assert values, f"{what}: nothing was measured"
-    ordered = sorted(values)
-    p95 = ordered[math.ceil(0.95 * len(ordered)) - 1]
-    digits = 0 if unit == "MB" else 3
-    spread = f"({ordered[0]:.{digits}f} to {ordered[-1]:.{digits}f})"
-    told = f"median {statistics.median(ordered):.{digits}f} {spread}, p95 {p95:.{digits}f} {unit}"
-    print(f"{what}: {told}, {len(ordered)} rounds{f'; goal {goal}' if goal else ''}", flush=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,10 +21,12 @@ from typing import Any
 
 import requests
 
+from tests.benchmarks.figures import Figures
 from tests.integration.lab_cli import LabCli
 from tests.lab.__main__ import search_path, variables
 from tests.lab.paths import default_name
 
+FIGURES = Figures("registry", "The registry beside postgresql_query")
 ROUNDS = 20
 BULK_ROUNDS = 5
 BULK = 10_000
@@ -53,16 +54,17 @@ def main() -> int:
     with laboratory() as env:
         prepare(env)
         single = single_tasks(env, options.rounds)
-        report("one entry / UPSERT", single["entry"], single["query"], "<= 1.0")
-        report("one entry with cache / UPSERT", single["cached"], single["query"], "<= 1.2")
-        report("one unchanged entry / UPSERT", single["unchanged"], single["query"])
+        FIGURES.compare("one entry / UPSERT", single["entry"], single["query"], "<= 1.0")
+        FIGURES.compare("one entry with cache / UPSERT", single["cached"], single["query"], "<= 1.2")
+        FIGURES.compare("one unchanged entry / UPSERT", single["unchanged"], single["query"])
         many = bulk_tasks(env, options.bulk_rounds, options.bulk)
-        report(f"sync of {options.bulk} new entries / one statement", many["sync"], many["query"], "<= 3")
-        report(f"sync of {options.bulk} by file / one statement", many["file"], many["query"], "<= 3")
-        values(f"no-op sync of {options.bulk}, after validation", many["noop"], "<= 1 s")
+        FIGURES.compare(f"sync of {options.bulk} new entries / one statement", many["sync"], many["query"], "<= 3")
+        FIGURES.compare(f"sync of {options.bulk} by file / one statement", many["file"], many["query"], "<= 3")
+        FIGURES.add(f"no-op sync of {options.bulk}, after validation", many["noop"], "<= 1 s")
         denied, inside = denials(env, options.rounds)
-        values("disable to denied by the router", denied, "<= 2 s")
-        values("the same in the module, until the cache is cleared", inside, "<= 0.2 s")
+        FIGURES.add("disable to denied by the router", denied, "<= 2 s")
+        FIGURES.add("the same in the module, until the cache is cleared", inside, "<= 0.2 s")
+    FIGURES.save()
     return 0
 
 
@@ -230,24 +232,6 @@ def endpoint(service: str) -> str:
 
 def row(name: str, cost: float) -> str:
     return f"('{name}', 'development', '{endpoint('a')}', 'nowhere', 'ready', {cost})"
-
-
-def report(what: str, ours: Sequence[float], reference: Sequence[float], goal: str = "") -> None:
-    ratios = sorted(one / other for one, other in zip(ours, reference, strict=True))
-    medians = statistics.median(ours), statistics.median(reference)
-    print(
-        f"{what}: ratio of medians {medians[0] / medians[1]:.2f}, pair by pair {spread(ratios)}; "
-        f"{medians[0]:.3f} s / {medians[1]:.3f} s, {len(ratios)} rounds{f'; goal {goal}' if goal else ''}",
-        flush=True,
-    )
-
-
-def values(what: str, seconds: Sequence[float], goal: str) -> None:
-    print(f"{what}: {spread(sorted(seconds))} s, {len(seconds)} rounds; goal {goal}", flush=True)
-
-
-def spread(ordered: Sequence[float]) -> str:
-    return f"{statistics.median(ordered):.3f} ({ordered[0]:.3f} to {ordered[-1]:.3f})"
 
 
 if __name__ == "__main__":

@@ -55,13 +55,15 @@ def server_env(**variables: str) -> Json:
     return {"extraEnv": [*QUICK["extraEnv"], *({"name": name, "value": value} for name, value in variables.items())]}
 
 
-def run(words: list[str], env: Mapping[str, str], cwd: Path) -> subprocess.CompletedProcess[str]:
+def run(
+    words: list[str], env: Mapping[str, str], cwd: Path, seconds: float = SECONDS_PER_RUN
+) -> subprocess.CompletedProcess[str]:
     """Run a program, and end it with its children if it takes too long."""
     process = subprocess.Popen(
         words, env=dict(env), cwd=cwd, text=True, stdout=-1, stderr=-1, stdin=subprocess.DEVNULL, start_new_session=True
     )
     try:
-        stdout, stderr = process.communicate(timeout=SECONDS_PER_RUN)
+        stdout, stderr = process.communicate(timeout=seconds)
     except BaseException:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
@@ -119,6 +121,7 @@ class Site:
     hosts: dict[str, Json] = field(default_factory=dict)
     # Whether the test plays a person who disables a model.
     person_disables: bool = False
+    seconds: float = SECONDS_PER_RUN
 
     def model(self, short: str, values: Json | None = None, **variables: Any) -> str:
         """Declare a model, and return its name. It is declared anew if it was before."""
@@ -160,7 +163,7 @@ class Site:
 
     def ansible(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run one of Ansible's programs."""
-        return run([str(BIN / words[0]), *words[1:]], {**self.env, **env}, self.folder)
+        return run([str(BIN / words[0]), *words[1:]], {**self.env, **env}, self.folder, self.seconds)
 
     def play(self, verb: str, *flags: str, inventory: Path | None = None, **env: str) -> Play:
         """Run a playbook as a user does, with output as JSON."""
