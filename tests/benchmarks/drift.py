@@ -79,6 +79,10 @@ def main() -> int:
         for step in looks[0].result["timings"]:
             FIGURES.add(f"its step {step}", [run.result["timings"][step] for run in looks])
         FIGURES.add(f"peak memory of {what}", [run.megabytes for run in looks], unit="MB")
+        runs = [converge(env, Path(folder), some) for _unused in range(options.rounds)]
+        what = f"a deploy of {len(some)} models that are right"
+        FIGURES.add(what, runs, "<= 30 s")
+        FIGURES.compare(f"{what}, beside `helm status` and a SELECT for each", runs, scripts)
         for name in names[:EDITED]:
             body = {"spec": {"revisionHistoryLimit": 3}}
             api.request("PATCH", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{name}-vllm-deployment", body)
@@ -182,6 +186,38 @@ def look(env: dict[str, str], folder: Path, names: Sequence[str]) -> Run:
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, output.read_text()
     return Run(json.loads(output.read_text()), seconds, usage.ru_maxrss / 1024)
+
+
+def converge(env: dict[str, str], folder: Path, names: Sequence[str]) -> float:
+    """The playbook, for models of which each is as it is declared."""
+    for layer in ("bench", "development"):
+        (folder / f"values-{layer}.yaml").write_text("{}\n")
+    own = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "environment_name": "development",
+        "vllm_namespace": NAMESPACE,
+        "vllm_values_dir": str(folder),
+        "vllm_values_name": "bench",
+    }
+    hosts = {
+        name: {"vllm_release": name, "vllm_values": json.loads(json.dumps(VALUES).replace(PATTERN, name))}
+        for name in names
+    }
+    (folder / "inventory.json").write_text(json.dumps({"development": {"hosts": hosts, "vars": own}}))
+    words = ["ansible-playbook", "ai_aas.inference.deploy", "-i", str(folder / "inventory.json")]
+    begin = time.monotonic()
+    program = str(Path(sys.executable).with_name(words[0]))
+    ended = subprocess.run(
+        [program, *words[1:]], env={**env, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    seconds = time.monotonic() - begin
+    assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr
+    stats = json.loads(ended.stdout)["stats"]
+    assert {name: each["changed"] for name, each in stats.items()} == dict.fromkeys([*names, "localhost"], 0)
+    assert max(each["ok"] for each in stats.values()) <= 3, stats
+    return seconds
 
 
 def script(env: dict[str, str], names: Sequence[str]) -> float:

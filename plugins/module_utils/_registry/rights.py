@@ -17,7 +17,8 @@ _RIGHTS = """
     SELECT quote_ident(current_user), quote_ident(nspname), format('%%I.%%I', nspname, relname),
            has_schema_privilege(pg_namespace.oid, 'USAGE'),
            ARRAY(SELECT name FROM unnest(%s) WITH ORDINALITY AS rights (name, place)
-                 WHERE NOT has_table_privilege(pg_class.oid, name) ORDER BY place)
+                 WHERE NOT has_table_privilege(pg_class.oid, name) ORDER BY place),
+           relrowsecurity
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE relname = 'model_registry_entries' AND relkind IN ('r', 'p', 'v')
     ORDER BY pg_class.oid IS DISTINCT FROM to_regclass('model_registry_entries'), nspname LIMIT 1
@@ -39,8 +40,8 @@ def missing(connection: Connection) -> tuple[str, list[str], str]:
             role, schema, _unused = cursor.fetchone() or ("", None, True)
             schema = schema or "<schema>"
             return role, [f"CREATE on schema {schema}"], f"GRANT CREATE ON SCHEMA {schema} TO {role};"
-    role, schema, table, may_enter, lacking = row
-    lacking = [right for right in lacking if right in USUAL] or lacking
+    role, schema, table, may_enter, lacking, has_policies = row
+    lacking = [right for right in lacking if right in USUAL] or ([] if has_policies else lacking)
     names, grants = [], []
     if not may_enter:
         names.append(f"USAGE on schema {schema}")

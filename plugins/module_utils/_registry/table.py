@@ -69,7 +69,15 @@ def lock_all(cursor: Cursor) -> None:
 
 def read_entry(cursor: Cursor, layout: Layout, model_name: str, environment: str, *, lock: bool) -> Entry | None:
     """The entry, locked against other writers if asked for."""
-    rows = _select(cursor, layout, {"model_name": model_name, "environment": environment}, lock=lock)
+    wanted = {"model_name": model_name, "environment": environment}
+    rows = _select(cursor, layout, wanted, lock=lock)
+    if lock and not rows and _select(cursor, layout, wanted, lock=False):
+        # Otherwise it would count as not there.
+        raise InferenceError(
+            f"The registry refused to change model '{shown(model_name)}' in environment '{environment}'",
+            "the role may read the entry, and a policy (row level security) keeps it from changing it",
+            "Use a role that may.",
+        )
     if len(rows) > 1:
         raise InferenceError(
             f"The registry holds {len(rows)} rows for model '{model_name}' in environment '{environment}'",

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -20,6 +22,7 @@ from tests.lab.process import free_ports
 from .conftest import ADMIN_PASSWORD, Registry, Server
 from .messages import message_of
 
+REGISTRY_PAGE = Path(__file__).parents[3] / "docs" / "registry.md"
 NEW = "demo.system.svc.cluster.local:8000"
 
 
@@ -191,6 +194,38 @@ def test_reader_may_list_and_predict_but_not_change(registry: Registry, role: An
         "Run: GRANT INSERT, UPDATE ON public.model_registry_entries TO reader;"
     ) in message
     assert registry.routed() is not None
+
+
+def test_a_policy_keeps_a_role_out_of_production(registry: Registry, role: Any) -> None:
+    """As docs/registry.md has it."""
+    name = role("deployer", "right")
+    url = registry.server.url(registry.layout, name, "right")
+    registry.execute(f"GRANT SELECT, INSERT, UPDATE ON model_registry_entries TO {name}")
+    if registry.layout == "foreign":
+        registry.entry(endpoint=NEW, model_name="first")
+        registry.execute(f"GRANT INSERT ON model_registry_history TO {name}")
+    registry.entry(endpoint=NEW, environment="production")
+    production = {"database_url": url, "environment": "production"}
+    section = REGISTRY_PAGE.read_text().partition("## One environment for a role")[2]
+    for statement in re.findall(r"```sql\n(.*?)```", section, re.DOTALL)[0].split(";"):
+        if statement.strip():
+            registry.execute(statement)
+    try:
+        assert registry.entry(database_url=url, endpoint=NEW, environment="staging")["actions"][0] == "insert"
+        assert registry.entry(database_url=url, state="disabled", environment="staging")["actions"] == ["disable"]
+        refused = "a policy (row level security) keeps it from changing it"
+        for state in ("present", "disabled", "absent"):
+            given = {"endpoint": "b.s.svc.cluster.local:8000"} if state == "present" else {}
+            assert refused in message_of(
+                lambda state=state, given=given: registry.entry(state=state, **given, **production)
+            )
+        message = message_of(lambda: registry.entry(endpoint=NEW, model_name="another", **production))
+        assert "is not the owner, or a policy (row level security) stands against it" in message
+        assert registry.info(database_url=url, environment="production")["count"] == 1
+    finally:
+        registry.execute("DROP POLICY everybody_reads ON model_registry_entries")
+        registry.execute("DROP POLICY deployers_write ON model_registry_entries")
+        registry.execute("ALTER TABLE model_registry_entries DISABLE ROW LEVEL SECURITY")
 
 
 def test_missing_right_is_not_taken_for_a_missing_table(registry: Registry, role: Any) -> None:
