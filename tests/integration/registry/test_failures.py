@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +206,7 @@ def test_a_policy_keeps_a_role_out_of_production(registry: Registry, role: Any) 
         registry.entry(endpoint=NEW, model_name="first")
         registry.execute(f"GRANT INSERT ON model_registry_history TO {name}")
     registry.entry(endpoint=NEW, environment="production")
-    production = {"database_url": url, "environment": "production"}
+    production: dict[str, Any] = {"database_url": url, "environment": "production"}
     section = REGISTRY_PAGE.read_text().partition("## One environment for a role")[2]
     for statement in re.findall(r"```sql\n(.*?)```", section, re.DOTALL)[0].split(";"):
         if statement.strip():
@@ -214,11 +215,10 @@ def test_a_policy_keeps_a_role_out_of_production(registry: Registry, role: Any) 
         assert registry.entry(database_url=url, endpoint=NEW, environment="staging")["actions"][0] == "insert"
         assert registry.entry(database_url=url, state="disabled", environment="staging")["actions"] == ["disable"]
         refused = "a policy (row level security) keeps it from changing it"
-        for state in ("present", "disabled", "absent"):
-            given = {"endpoint": "b.s.svc.cluster.local:8000"} if state == "present" else {}
-            assert refused in message_of(
-                lambda state=state, given=given: registry.entry(state=state, **given, **production)
-            )
+        changes: list[dict[str, Any]] = [{"endpoint": "b.s.svc.cluster.local:8000"}]
+        changes += [{"state": "disabled"}, {"state": "absent"}]
+        for change in changes:
+            assert refused in message_of(partial(registry.entry, **change, **production))
         message = message_of(lambda: registry.entry(endpoint=NEW, model_name="another", **production))
         assert "is not the owner, or a policy (row level security) stands against it" in message
         assert registry.info(database_url=url, environment="production")["count"] == 1
