@@ -12,6 +12,8 @@ LAB := $(BIN)/python -m tests.lab
 PYTEST := $(BIN)/python -m pytest
 # ansible-lint and molecule start Ansible's programs by name.
 export PATH := $(abspath $(BIN)):$(PATH)
+# Each of many short-lived programs would compile the collection anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup requirements lab-build lab-up lab-down lab-status lab-env demo \
