@@ -16,6 +16,9 @@ from typing import Any
 from tests.awx.resources import RESOURCES
 from tests.awx.server import ADMINISTRATOR, Awx
 
+PROJECT = "https://git.example.com/inference.git"
+IMAGE = "registry.example.com/inference:0.1.0"
+CONTROLLER = "https://awx.example.com"
 PLAYBOOKS = ("deploy", "deregister", "disable", "enable", "health", "list", "register", "rollback", "verify")
 # Those of later versions too, so that every row of the tables is used.
 ALL_PLAYBOOKS = (*PLAYBOOKS, "promote", "drift", "evidence")
@@ -70,8 +73,10 @@ class Site:
 
     def run(self, *flags: str, **changes: Any) -> Run:
         given = {
-            "awx_project_scm_url": "https://git.example.com/inference.git",
-            "awx_execution_environment_image": "registry.example.com/inference:0.1.0",
+            "awx_project_scm_url": PROJECT,
+            "awx_execution_environment_image": IMAGE,
+            # Where jobs reach it, which need not be where this run does.
+            "awx_controller_host": CONTROLLER,
             "awx_environments": ENVIRONMENTS[:1],
             # Each object takes its time, and the unit tests look at a template for every playbook.
             "awx_playbooks": list(PLAYBOOKS),

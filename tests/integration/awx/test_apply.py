@@ -5,13 +5,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pytest
+from ansible_collections.ai_aas.inference.plugins.module_utils._awx.declaration import declare
+from ansible_collections.ai_aas.inference.plugins.module_utils._awx.settings import Settings
 
 from tests.integration.awx.conftest import SiteMaker
-from tests.integration.awx.sites import ALL_PLAYBOOKS, ENVIRONMENTS, SECRETS, WEBHOOK, Run, Site, names, stand_in
+from tests.integration.awx.sites import (
+    ALL_PLAYBOOKS,
+    CONTROLLER,
+    ENVIRONMENTS,
+    IMAGE,
+    PROJECT,
+    SECRETS,
+    WEBHOOK,
+    Run,
+    Site,
+    names,
+    stand_in,
+)
+from tests.unit.awx.converged import build
+from tests.unit.awx.tables import settings
 
 # What the plan calls otherwise than AWX.
 TYPES = {"workflow": "workflow_job_template", "workflow_node": "workflow_job_template_node"}
@@ -41,9 +56,12 @@ def declared(run: Run) -> int:
 
 
 def test_apply_twice_with_one_to_three_environments(start: SiteMaker, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each environment comes to what is there already, so that the growth is seen too."""
-    site = start(awx_playbooks=ALL_PLAYBOOKS, awx_notifications=[WEBHOOK])
-    grown = [_one_more(site, count) for count in (1, 2, 3)]
+    """One is made, more are there already: to make them takes long, and the growth is seen all the same."""
+    data = {"awx_playbooks": ALL_PLAYBOOKS, "awx_notifications": [WEBHOOK]}
+    grown = [_made(start(**data))]
+    for count in (2, 3):
+        site = start(build(declare(_settings(count))), **data)
+        grown.append(_without_change(site, count))
     with capsys.disabled():
         for each in grown:
             print(
@@ -54,22 +72,45 @@ def test_apply_twice_with_one_to_three_environments(start: SiteMaker, capsys: py
     assert third - second == second - first, "each environment costs the same"
 
 
-def _one_more(site: Site, count: int) -> Growth:
-    data = {"awx_environments": ENVIRONMENTS[:count]}
+def _settings(count: int) -> Settings:
+    """What the site's data come to."""
+    project = {"name": "inference", "scm_type": "git", "scm_url": PROJECT, "scm_branch": "main"}
+    image = {"name": "inference", "image": IMAGE, "pull": "missing"}
+    teams = {
+        name: {**row, "name": f"Inference {name}s"}
+        for name, row in {
+            "operator": {"description": "They launch workflows."},
+            "approver": {"description": "They approve changes."},
+            "auditor": {"description": "They read everything."},
+        }.items()
+    }
+    return settings(
+        project=project,
+        execution_environment=image,
+        teams=teams,
+        environments=ENVIRONMENTS[:count],
+        playbooks=list(ALL_PLAYBOOKS),
+        notifications=[WEBHOOK],
+        controller_host=CONTROLLER,
+    )
+
+
+def _made(site: Site) -> Growth:
     before, writes = names(site.awx), site.awx.writes
-    check = site.run("--check", **data)
+    check = site.run("--check")
     assert check.code == 0, check.failure
     assert site.awx.writes == writes, "--check wrote"
-    apply = site.run("-vvv", **data)
+    apply = site.run("-vvv")
     assert apply.code == 0, apply.failure
     assert not [secret for secret in (*SECRETS.values(), "the-secret-of-the-hook") if secret in apply.text]
     assert predicted(check) == names(site.awx) - before
     # The task that knows the webhook's password shows nothing.
     assert [step for step in check.steps if step != "Create notification Chat"] == apply.steps
-    return _without_change(site, count, data)
+    return _without_change(site, 1)
 
 
-def _without_change(site: Site, count: int, data: Mapping[str, object]) -> Growth:
+def _without_change(site: Site, count: int) -> Growth:
+    data = {"awx_environments": ENVIRONMENTS[:count]}
     writes, requests = site.awx.writes, site.awx.requests.total()
     begin = time.monotonic()
     again = site.run(**data)

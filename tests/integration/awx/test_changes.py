@@ -33,7 +33,7 @@ def test_repair_and_prune(start: SiteMaker) -> None:
     assert template["ask_variables_on_launch"]
     assert site.run().steps == expected
     assert (template["ask_variables_on_launch"], approval["timeout"]) == (False, 86400)
-    assert len(store.links["job_templates", template["id"], "credentials"]) == 2
+    assert len(store.links["job_templates", template["id"], "credentials"]) == 3
 
     less: dict[str, Any] = {"awx_environments": [STAGING]}
     before, writes = names(site.awx), site.awx.writes
@@ -51,6 +51,7 @@ def test_repair_and_prune(start: SiteMaker) -> None:
         ("credential", "inference-database-production"),
         ("job_template", "job-deploy-production"),
         ("job_template", "job-verify-production"),
+        ("job_template", "job-evidence-production"),
         ("workflow_job_template", "deploy-production"),
         ("workflow_job_template_node", "deploy-production deploy"),
         ("workflow_job_template_node", "deploy-production verify"),
