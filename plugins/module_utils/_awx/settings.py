@@ -78,7 +78,10 @@ class Settings:
 
     def playbooks_of(self, environment: Environment) -> dict[str, Row]:
         """The templates of an environment; nothing is promoted to the first one."""
-        return {name: self.templates[name] for name in self.playbooks if not (environment.first and name == "promote")}
+        without = {"promote"} if environment.first else set()
+        if environment.approval:
+            without |= {name for name, row in self.templates.items() if row.get("approval") == "none"}
+        return {name: self.templates[name] for name in self.playbooks if name not in without}
 
     def workflows_of(self, environment: Environment) -> dict[str, Row]:
         there = self.playbooks_of(environment)

@@ -134,10 +134,19 @@ def test_the_inventory_alone_says_what_there_is(site: Site, variables: dict[str,
     assert told in site.fail("list", "-e", json.dumps(variables)).failure("localhost")
 
 
+@pytest.mark.parametrize("verb", ["evidence", "disable"])
+def test_a_limit_is_no_way_around_that(site: Site, verb: str) -> None:
+    site.environment = "production"
+    model = site.model("one")
+    told = site.fail(verb, "--limit", model, "-e", "environment_approval=none").failure(model)
+    assert "environment_approval cannot be set for one run" in told
+
+
 def test_in_production_it_takes_a_reason_to_disable_and_no_second_person(site: Site) -> None:
     site.person_disables, site.environment = True, "production"
     model = site.model("one")
     site.register(model)
+    assert "this would register whatever runs" in site.fail("register").failure(model)
     assert "No reason is given" in site.fail("disable").failure(model)
     assert site.rows() == {model: "ready"}
     site.fail("disable", "-e", "reason=short")

@@ -150,6 +150,11 @@ def test_operators_launch_no_change_that_is_approved_by_itself() -> None:
     }
 
 
+def test_where_changes_are_approved_nothing_registers_whatever_runs() -> None:
+    names = {each.name for each in of("job_template") if each.name.startswith("job-register-")}
+    assert names == {"job-register-development"}
+
+
 def test_approvers_read_the_evidence_and_approve_and_nothing_else() -> None:
     grants = [each.fields for each in of("grant") if each.fields["team"] == "Approvers"]
     workflows = [f"{verb}-{where}" for where in ("staging", "production") for verb in ("deploy", "promote")]
