@@ -36,8 +36,10 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.vars import load_extra_vars
 
-NAMES = ("environment", "environment_name", "environment_approval", "environment_approval_hours")
-NAMES += ("environment_approval_keyring", "environment_only_promoted")
+NAMES = (
+    *("environment", "environment_name", "environment_approval", "environment_approval_hours"),
+    *("environment_approval_keyring", "environment_only_promoted"),
+)
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
