@@ -216,7 +216,8 @@ def converge(env: dict[str, str], folder: Path, names: Sequence[str]) -> float:
     assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr
     stats = json.loads(ended.stdout)["stats"]
     assert {name: each["changed"] for name, each in stats.items()} == dict.fromkeys([*names, "localhost"], 0)
-    assert max(each["ok"] for each in stats.values()) <= 3, stats
+    # The first one bears what is done once for all of them.
+    assert max(stats[name]["ok"] + stats[name]["skipped"] for name in names[1:]) <= 3, stats
     return seconds
 
 
