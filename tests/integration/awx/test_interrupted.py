@@ -18,7 +18,7 @@ SMALL: dict[str, Any] = {
     "awx_playbooks": ["deploy", "verify", "evidence"],
 }
 # A soak cuts off after each write, otherwise after every few.
-WRITES = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "soak" else 12
+WRITES = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "soak" else 6
 
 
 def test_an_apply_whose_answers_are_lost_converges(start: SiteMaker, capsys: pytest.CaptureFixture[str]) -> None:
