@@ -17,7 +17,7 @@ IDENTITY = "sha256:" + "ab" * 32
 RUN = "/api/v2/workflow_jobs/7/"
 JOB = "/api/v2/jobs/11/"
 APPROVAL = "/api/v2/workflow_approvals/12/"
-NODES = "/api/v2/workflow_jobs/7/workflow_nodes/"
+NODES = f"{RUN}workflow_nodes/"
 DOCUMENTS: dict[str, Any] = {
     RUN: {"id": 7, "launched_by": {"id": 1, "name": "alice", "type": "user"}},
     NODES: {

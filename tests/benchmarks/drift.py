@@ -74,15 +74,13 @@ def main() -> int:
         assert all(not run.result["drifted"] for run in looks), looks[0].result["differences_table"][:5]
         scaled = [one * options.models / len(some) for one in scripts]
         what = f"a look at {options.models} models"
-        FIGURES.compare(f"{what}, beside `helm status` and a SELECT for each", [run.seconds for run in looks], scaled)
-        FIGURES.add(what, [run.seconds for run in looks], "<= 10 s")
+        beside = "beside `helm status` and a SELECT for each"
+        FIGURES.compare(f"{what}, {beside}", [run.seconds for run in looks], scaled, "<= 10 s")
         for step in looks[0].result["timings"]:
             FIGURES.add(f"its step {step}", [run.result["timings"][step] for run in looks])
         FIGURES.add(f"peak memory of {what}", [run.megabytes for run in looks], unit="MB")
         runs = [converge(env, Path(folder), some) for _unused in range(options.rounds)]
-        what = f"a deploy of {len(some)} models that are right"
-        FIGURES.add(what, runs, "<= 30 s")
-        FIGURES.compare(f"{what}, beside `helm status` and a SELECT for each", runs, scripts)
+        FIGURES.compare(f"a deploy of {len(some)} models that are right, {beside}", runs, scripts, "<= 30 s")
         for name in names[:EDITED]:
             body = {"spec": {"revisionHistoryLimit": 3}}
             api.request("PATCH", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{name}-vllm-deployment", body)

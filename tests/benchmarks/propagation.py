@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.benchmarks.deploying import laboratory
 from tests.benchmarks.figures import Figures
 from tests.integration.main_path.sites import BIN, Site, server_env
+from tests.integration.readiness.waiting import eventually
 
 FIGURES = Figures("propagation", "Until clients see it, with a router that keeps routes for two minutes")
 ROUNDS, ROLLBACK_ROUNDS, SQL_ROUNDS = 10, 3, 2
@@ -71,10 +72,7 @@ def until(site: Site, model: str, status: int, arguments: str) -> float:
 
 
 def answered(site: Site, model: str, status: int, begin: float) -> float:
-    deadline = time.monotonic() + 300
-    while site.ask(model) != status:
-        assert time.monotonic() < deadline, f"the router never answered with {status}"
-        time.sleep(0.01)
+    eventually(lambda: site.ask(model) == status, 300, f"the router's answer {status}")
     return time.monotonic() - begin
 
 

@@ -26,7 +26,7 @@ from tests.integration.awx.sites import (
     stand_in,
 )
 from tests.unit.awx.converged import build
-from tests.unit.awx.tables import settings
+from tests.unit.awx.tables import settings, variables
 
 # What the plan calls otherwise than AWX.
 TYPES = {"workflow": "workflow_job_template", "workflow_node": "workflow_job_template_node"}
@@ -76,14 +76,8 @@ def _settings(count: int) -> Settings:
     """What the site's data come to."""
     project = {"name": "inference", "scm_type": "git", "scm_url": PROJECT, "scm_branch": "main"}
     image = {"name": "inference", "image": IMAGE, "pull": "missing"}
-    teams = {
-        name: {**row, "name": f"Inference {name}s"}
-        for name, row in {
-            "operator": {"description": "They launch workflows."},
-            "approver": {"description": "They approve changes."},
-            "auditor": {"description": "They read everything."},
-        }.items()
-    }
+    rows = variables("vars")["awx_data"]["teams"]
+    teams = {name: {**row, "name": variables("defaults")[f"awx_team_{name}"]} for name, row in rows.items()}
     return settings(
         project=project,
         execution_environment=image,

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.awx.signing import sign
 from tests.integration.main_path.sites import CHART, Site
 
 INVENTORIES = sorted(path for path in (CHART.parents[1] / "inventories").iterdir() if path.is_dir())
@@ -59,24 +59,11 @@ def stated(_place: Site, identity: str) -> list[str]:
 
 
 def signed(place: Site, identity: str) -> list[str]:
-    """With a key that was made for it."""
-    home, keyring = place.folder / "gpg", place.folder / "approvers.gpg"
-    home.mkdir(mode=0o700)
-    gpg = ["gpg", "--batch", "--quiet", "--homedir", str(home), "--pinentry-mode", "loopback", "--passphrase", ""]
     said = {"environment": place.environment, "identities": {MODEL: identity}, "reason": "reviewed by the team"}
-    (place.folder / "change.json").write_text(json.dumps(said))
-    try:
-        for words in (
-            ["--quick-generate-key", "bob", "ed25519", "sign", "never"],
-            ["--export", "--output", str(keyring)],
-            ["--clear-sign", str(place.folder / "change.json")],
-        ):
-            subprocess.run([*gpg, *words], check=True)
-    finally:
-        subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "gpg-agent"], check=True)
-    group = {place.environment: {"vars": {"environment_approval_keyring": str(keyring)}}}
+    signature = sign(place.folder, "bob", said)
+    group = {place.environment: {"vars": {"environment_approval_keyring": str(signature.keyring)}}}
     (place.folder / "keyring.yml").write_text(json.dumps(group))
-    return ["-i", str(place.folder / "keyring.yml"), "-e", f"approval_file={place.folder}/change.json.asc"]
+    return ["-i", str(place.folder / "keyring.yml"), "-e", f"approval_file={signature.file}"]
 
 
 def nothing(_place: Site, _identity: str) -> list[str]:

@@ -18,6 +18,7 @@ from ansible_collections.ai_aas.inference.plugins.module_utils._awx.signed impor
 from ansible_collections.ai_aas.inference.plugins.module_utils._errors import InferenceError
 from ansible_collections.ai_aas.inference.plugins.module_utils._helm.identity import digest_of
 
+from tests.awx.signing import sign
 from tests.awx.workflow_run import APPROVAL, IDENTITY, JOB, NODES, RUN, Answers
 
 
@@ -119,15 +120,8 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a signed file, the keyring of its signer, one of somebody else, and a file that was changed."""
     folder = tmp_path_factory.mktemp("keys")
     for name in ("bob", "eve"):
-        home = folder / name
-        home.mkdir(mode=0o700)
-        gpg = ["gpg", "--batch", "--quiet", "--homedir", str(home), "--pinentry-mode", "loopback", "--passphrase", ""]
-        subprocess.run([*gpg, "--quick-generate-key", name, "ed25519", "sign", "never"], check=True)
-        subprocess.run([*gpg, "--export", "--output", str(folder / f"{name}.gpg")], check=True)
-        (folder / "plain.json").write_text(json.dumps(SAID) + "\n")
-        target = ["--output", str(folder / f"{name}.asc"), "--clear-sign", str(folder / "plain.json")]
-        subprocess.run([*gpg, *target], check=True)
-        subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "gpg-agent"], check=True)
+        sign(folder, name, SAID)
+    (folder / "plain.json").write_text(json.dumps(SAID) + "\n")
     changed = (folder / "bob.asc").read_text().replace("production", "staging")
     (folder / "changed.asc").write_text(changed)
     return folder
